@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limit.h - every limit of the harness in one list.
+ *
+ * A limit exists so that one runaway test, server or input cannot take the run with it. Reaching
+ * one is never silent: the code that meets it says so in an event or an error.
+ */
+#ifndef WG_HARNESS_BASE_LIMIT_H
+#define WG_HARNESS_BASE_LIMIT_H
+
+#define WG_LIMIT_TEST_NAME     256         /* bytes of suite/test[label] with the NUL */
+#define WG_LIMIT_TEST_OUTPUT   (1u << 20)  /* bytes of stdout + stderr kept per test */
+#define WG_LIMIT_TEST_MESSAGES 64          /* assertion records kept per test */
+#define WG_LIMIT_MESSAGE       (16u << 10) /* bytes of one assertion message */
+#define WG_LIMIT_PACKET        (64u << 10) /* bytes of one packet of the suite protocol */
+#define WG_LIMIT_PARAMS        100000      /* cases of one parameterised test */
+#define WG_LIMIT_TESTS         100000      /* tests of one suite binary */
+#define WG_LIMIT_WORKERS       256         /* concurrent tests */
+#define WG_LIMIT_DATABASES     32          /* databases of one set */
+#define WG_LIMIT_SERVER_LOG    (64u << 20) /* bytes of server output scanned per run */
+#define WG_LIMIT_LOG_LINE      (64u << 10) /* bytes of one server log line */
+#define WG_LIMIT_HTTP_BODY     (64u << 20) /* bytes of one response body kept by a test */
+#define WG_LIMIT_JSON_FILE     (16u << 20) /* bytes of a JSON file read whole */
+#define WG_LIMIT_EVIDENCE      200         /* I/O-error evidence records kept in a report */
+
+#define WG_DEFAULT_TEST_TIMEOUT_MS  30000 /* per test, unless its suite says otherwise */
+#define WG_DEFAULT_GRACE_MS         2000  /* between SIGTERM and SIGKILL */
+#define WG_DEFAULT_READY_TIMEOUT_MS 30000 /* from spawn to the first good answer */
+#define WG_DEFAULT_HTTP_TIMEOUT_MS  20000 /* one request of a test */
+#define WG_DEFAULT_RESET_TIMEOUT_MS 5000  /* how long a reset waits for readers and writers */
+
+#endif
