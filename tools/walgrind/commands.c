@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* commands.c - the table of subcommands, in the order in which help shows them. */
+#include "tools/walgrind/commands.h"
+
+const struct wg_command *const wg_commands[] = {
+    NULL,
+};

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* commands.h - the rows that cmd_*.c define for the table in commands.c. */
+#ifndef WG_TOOLS_WALGRIND_COMMANDS_H
+#define WG_TOOLS_WALGRIND_COMMANDS_H
+
+#include "tools/walgrind/command.h"
+
+#endif
