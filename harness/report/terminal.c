@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/report/terminal.h"
+
+#include "harness/base/clock.h"
+#include "harness/base/json.h"
+#include "harness/base/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* The live line is written at most this often. */
+#define REFRESH_NS (50 * WG_NS_PER_MS)
+
+struct wg_terminal {
+    FILE *out;
+    const struct wg_model *model;
+    bool live; /* out is a terminal */
+    bool line_shown;
+    int64_t shown_ns;
+    char mode[16];
+    long round;
+    long total, finished, failed;
+    long running;
+    char last[160]; /* the test that started last */
+};
+
+bool wg_terminal_wants_color(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return isatty(fileno(out)) && !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0;
+}
+
+struct wg_terminal *wg_terminal_create(FILE *progress, const struct wg_model *model)
+{
+    struct wg_terminal *terminal = wg_calloc(1, sizeof *terminal);
+    terminal->out = progress;
+    terminal->model = model;
+    terminal->live = isatty(fileno(progress));
+    return terminal;
+}
+
+static void clear_line(struct wg_terminal *terminal)
+{
+    if (terminal->line_shown)
+        fputs("\r\033[K", terminal->out);
+    terminal->line_shown = false;
+}
+
+void wg_terminal_destroy(struct wg_terminal *terminal)
+{
+    if (!terminal)
+        return;
+    clear_line(terminal);
+    fflush(terminal->out);
+    free(terminal);
+}
+
+static int width_of(FILE *out)
+{
+    struct winsize size;
+    if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col < 20)
+        return 80;
+    return size.ws_col;
+}
+
+static void show_line(struct wg_terminal *terminal)
+{
+    int64_t now = wg_clock_now_ns();
+    if (!terminal->live || now - terminal->shown_ns < REFRESH_NS)
+        return;
+    terminal->shown_ns = now;
+    char line[512];
+    snprintf(line, sizeof line, "%s %ld/%ld%s%.0ld  %ld running  %s", terminal->mode,
+             terminal->finished, terminal->total, terminal->failed ? "  failed: " : "",
+             terminal->failed, terminal->running, terminal->last);
+    fprintf(terminal->out, "\r%.*s\033[K", width_of(terminal->out) - 1, line);
+    fflush(terminal->out);
+    terminal->line_shown = true;
+}
+
+static void show_failure(struct wg_terminal *terminal, const json_t *event)
+{
+    if (!terminal->live)
+        return;
+    clear_line(terminal);
+    fprintf(terminal->out, "%s %s (%s) %s\n", wg_json_str(event, "outcome", ""),
+            wg_json_str(event, "test", ""), wg_json_str(event, "mode", ""),
+            wg_json_str(event, "reason", ""));
+}
+
+static void show_round(struct wg_terminal *terminal, const json_t *event)
+{
+    clear_line(terminal);
+    fprintf(terminal->out, "%s: %ld tests, %ld failed, %.2f s\n", wg_json_str(event, "mode", ""),
+            terminal->finished, terminal->failed, wg_json_real(event, "ms", 0) / 1000);
+    fflush(terminal->out);
+}
+
+void wg_terminal_show(void *object, enum wg_event_kind kind, const json_t *event)
+{
+    struct wg_terminal *terminal = object;
+    if (kind == WG_EVENT_ROUND_STARTED) {
+        snprintf(terminal->mode, sizeof terminal->mode, "%s", wg_json_str(event, "mode", ""));
+        terminal->total = (long)wg_json_int(event, "tests", 0);
+        terminal->finished = terminal->failed = terminal->running = 0;
+    } else if (kind == WG_EVENT_TEST_STARTED) {
+        terminal->running++;
+        snprintf(terminal->last, sizeof terminal->last, "%s", wg_json_str(event, "test", ""));
+        show_line(terminal);
+    } else if (kind == WG_EVENT_TEST_FINISHED) {
+        enum wg_outcome outcome = wg_outcome_of(wg_json_str(event, "outcome", ""));
+        terminal->finished++;
+        terminal->running -= terminal->running > 0;
+        if (outcome < WG_OUTCOME_COUNT && wg_outcome_is_failure(outcome)) {
+            terminal->failed++;
+            show_failure(terminal, event);
+        }
+        show_line(terminal);
+    } else if (kind == WG_EVENT_ROUND_FINISHED) {
+        show_round(terminal, event);
+    } else if (kind == WG_EVENT_INTERRUPTED) {
+        clear_line(terminal);
+        fputs("stopping; once more to kill everything at once\n", terminal->out);
+        fflush(terminal->out);
+    }
+}
