@@ -20,6 +20,9 @@
 #define WG_LIMIT_SERVER_LOG    (64u << 20) /* bytes of server output scanned per run */
 #define WG_LIMIT_LOG_LINE      (64u << 10) /* bytes of one server log line */
 #define WG_LIMIT_HTTP_BODY     (64u << 20) /* bytes of one response body kept by a test */
+#define WG_LIMIT_HTTP_PARALLEL 256         /* requests that a test has under way at once */
+#define WG_LIMIT_HTTP_SHOWN    (2u << 10)  /* bytes of a body shown in messages and events */
+#define WG_LIMIT_SERVER_PORTS  5           /* ports tried for one server start */
 #define WG_LIMIT_JSON_FILE     (16u << 20) /* bytes of a JSON file read whole */
 #define WG_LIMIT_EVIDENCE      200         /* I/O-error evidence records kept in a report */
 
