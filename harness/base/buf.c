@@ -9,11 +9,11 @@
 
 /* What an empty buffer points to, so that `data` is a string before anything was allocated. It is
  * never written: every write goes through grow(). */
-static char empty[1];
+static const char empty[1];
 
 void wg_buf_init(struct wg_buf *buf, size_t max)
 {
-    *buf = (struct wg_buf){.data = empty, .max = max};
+    *buf = (struct wg_buf){.data = (char *)empty, .max = max};
 }
 
 void wg_buf_finish(struct wg_buf *buf)

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Fills everything but the message's tail; returns the room left behind the formatted text. */
-static size_t fill(struct wg_err *err, enum wg_err_kind kind, int sys_errno, int sqlite_code,
-                   const char *file, int line, const char *format, va_list ap)
+/* Fills everything but the message's tail; returns the length of the formatted text. */
+__attribute__((format(printf, 7, 0))) static size_t fill(struct wg_err *err, enum wg_err_kind kind,
+                                                         int sys_errno, int sqlite_code,
+                                                         const char *file, int line,
+                                                         const char *format, va_list ap)
 {
     assert(kind != WG_ERR_NONE);
     err->kind = kind;

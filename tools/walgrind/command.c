@@ -143,7 +143,7 @@ static int store(const struct wg_option *option, const char *text, void *values,
                               text);
         return 0;
     }
-    assert(!"every kind of option is handled");
+    assert(false); /* every kind returns above */
     return -1;
 }
 
