@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""tables.py - what the rules compare with: include directions, bans, limits, exceptions.
+
+Each table is data; the code that reads it is in rules.py and objects.py. Its row is the place to change a decision.
+"""
+
+FUNCTION_LINES_MAX = 70  # lines between the braces
+FILE_LINES_MAX = 600
+
+HARNESS = "harness/"
+
+# What the files below a directory may include. The longest matching prefix decides. Columns: directory, project
+# directories besides itself, libraries ("*" any, "c" only headers of the C standard).
+DIRECTIONS = (
+    ("harness/base/", (), ("jansson", "nettle")),
+    ("harness/wire/", (), ("c",)),
+    ("harness/sys/", ("harness/base/", "harness/wire/"), ()),
+    ("harness/suite/", ("harness/base/", "harness/wire/"), ("*",)),
+    ("harness/run/", ("harness/base/", "harness/sys/", "harness/wire/"), ("jansson",)),
+    ("harness/report/", ("harness/base/", "harness/wire/"), ("jansson", "libxml")),
+    ("harness/probe/", ("harness/wire/",), ("sqlite3",)),
+    ("harness/trace/", ("harness/base/", "harness/wire/"), ("jansson",)),
+    ("harness/diag/", ("harness/base/", "harness/wire/", "harness/trace/"), ("jansson",)),
+    ("harness/explore/", ("harness/base/", "harness/sys/", "harness/wire/"), ("jansson", "sqlite3")),
+    ("harness/bisect/", ("harness/base/", "harness/sys/"), ("jansson",)),
+    ("fixtures/", (HARNESS,), ("*",)),
+    ("suites/", ("fixtures/", HARNESS), ("*",)),
+    ("suites/unit/", ("tools/", "suites/", "fixtures/", HARNESS), ("*",)),
+    ("tools/", ("suites/", "fixtures/", HARNESS), ("*",)),
+    ("tools/refserver/", (), ("*",)),
+)
+
+# Libraries by the beginning of their header's name; every other <header> is libc or the kernel.
+LIBRARIES = (
+    ("sqlite3", "sqlite3"),
+    ("criterion/", "criterion"),
+    ("curl/", "curl"),
+    ("jansson", "jansson"),
+    ("nettle/", "nettle"),
+    ("microhttpd", "microhttpd"),
+    ("libxml/", "libxml"),
+    ("archive", "archive"),
+)
+
+C_STANDARD_HEADERS = frozenset(
+    name + ".h"
+    for name in (
+        "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg "
+        "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype"
+    ).split()
+)
+
+# Calls that are never made, and what is used instead.
+BANNED_CALLS = {
+    "strcpy": "snprintf or wg_strdup",
+    "strcat": "wg_buf_puts",
+    "strncpy": "memcpy of a checked length",
+    "strncat": "wg_buf_append",
+    "sprintf": "snprintf or wg_format",
+    "vsprintf": "vsnprintf or wg_buf_vprintf",
+    "gets": "getline",
+    "strtok": "strcspn or strtok_r",
+    "system": "the process functions of harness/sys",
+    "popen": "the process functions of harness/sys",
+    "vfork": "the process functions of harness/sys",
+    "tmpnam": "mkdtemp",
+    "tempnam": "mkdtemp",
+    "mktemp": "mkdtemp or mkostemp",
+    "tmpfile": "memfd_create with MFD_CLOEXEC",
+    "alloca": "wg_malloc or an array with a limit",
+    "atoi": "wg_str_to_long",
+    "atol": "wg_str_to_long",
+    "atoll": "wg_str_to_long",
+    "atof": "strtod with an end pointer",
+    "signal": "sigaction",
+    "sleep": "poll on what is waited for, with a deadline",
+    "usleep": "poll on what is waited for, with a deadline",
+    "nanosleep": "poll on what is waited for, with a deadline",
+    "clock_nanosleep": "poll on what is waited for, with a deadline",
+    "thrd_sleep": "poll on what is waited for, with a deadline",
+    "rand": "wg_random_bytes, or a seeded generator of one's own",
+    "srand": "wg_random_bytes, or a seeded generator of one's own",
+    "random": "wg_random_bytes, or a seeded generator of one's own",
+    "gmtime": "gmtime_r",
+    "localtime": "localtime_r",
+    "ctime": "wg_clock_format_utc",
+    "asctime": "wg_clock_format_utc",
+    "strerror": "wg_err_errno or strerror_r",
+    "pipe": "pipe2 with O_CLOEXEC",
+    "dup": "fcntl with F_DUPFD_CLOEXEC",
+    "accept": "accept4 with SOCK_CLOEXEC",
+    "mkstemp": "mkostemp with O_CLOEXEC",
+    "epoll_create": "epoll_create1 with EPOLL_CLOEXEC",
+    "inotify_init": "inotify_init1 with IN_CLOEXEC",
+}
+
+# Calls whose arguments must name a close-on-exec flag.
+CLOEXEC_CALLS = {
+    "open": "O_CLOEXEC",
+    "openat": "O_CLOEXEC",
+    "pipe2": "O_CLOEXEC",
+    "mkostemp": "O_CLOEXEC",
+    "socket": "SOCK_CLOEXEC",
+    "socketpair": "SOCK_CLOEXEC",
+    "accept4": "SOCK_CLOEXEC",
+    "memfd_create": "MFD_CLOEXEC",
+    "eventfd": "EFD_CLOEXEC",
+    "timerfd_create": "TFD_CLOEXEC",
+    "signalfd": "SFD_CLOEXEC",
+    "epoll_create1": "EPOLL_CLOEXEC",
+    "inotify_init1": "IN_CLOEXEC",
+}
+
+# Calls that write to the standard streams, and the directories that may.
+PRINT_CALLS = ("printf", "vprintf", "puts", "putchar", "perror", "psignal")
+PRINTERS = ("tools/", "suites/", "harness/report/")
+
+# Roots of paths that exist on somebody's machine only.
+MACHINE_ROOTS = ("home", "root", "Users", "work", "workspace", "builds", "mnt", "nix")
+
+# Accepted breaks of a rule: (rule, path, reason). A row that excuses nothing is a finding too.
+EXCEPTIONS = ()
+
+# Writable objects of static storage: (object file's source, symbol pattern, reason).
+WRITABLE = ()
+
+# External names of harness/ and fixtures/ that do not begin with wg_: (source, symbol pattern, reason).
+EXTERNAL = ()
