@@ -20,8 +20,9 @@ struct wg_terminal;
 struct wg_terminal *wg_terminal_create(FILE *progress, const struct wg_model *model);
 void wg_terminal_destroy(struct wg_terminal *terminal);
 
-/* Shows an event that the model has already taken in. A wg_event_listener. */
-void wg_terminal_show(void *terminal, enum wg_event_kind kind, const json_t *event);
+/* Shows an event that the model has already taken in on the terminal `object`. A
+ * wg_event_listener. */
+void wg_terminal_show(void *object, enum wg_event_kind kind, const json_t *event);
 
 struct wg_summary_options {
     bool color;

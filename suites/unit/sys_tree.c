@@ -22,7 +22,7 @@ struct place {
 
 static struct place place_create(void)
 {
-    struct place place;
+    struct place place = {0};
     struct wg_err err = WG_ERR_INIT;
     cr_assert(
         eq(int, wg_sandbox_create("/tmp", "unit-tree", place.root, sizeof place.root, &err), 0),

@@ -115,8 +115,10 @@ def check_spdx(source, _project):
 
 
 def check_head(source, project):
-    """Headers, scripts and C files without a header of their own open with 'name - what it is'."""
-    if source.kind == "c" and source.path[:-2] + ".h" in project.paths:
+    """Headers and scripts open with 'name - what it is', C files without a header of their own with a comment."""
+    if source.kind == "c":
+        if source.path[:-2] + ".h" not in project.paths and not source.lines[1].startswith("/*"):
+            yield 2, "no head comment behind the SPDX line"
         return
     name = os.path.basename(source.path)
     head = "\n".join(source.lines[1:6])

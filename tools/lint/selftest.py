@@ -43,7 +43,7 @@ SAMPLES = (
     ("spdx", "a/b.c", "int x;\n", HEAD),
     ("spdx", "a/b.sh", "#!/bin/sh\n# b.sh - a script\n", "#!/bin/sh\n# SPDX-License-Identifier: MIT\n"),
     ("head-comment", "a/b.h", HEAD + "int x;\n", HEAD + "/* b.h - a thing. */\n"),
-    ("head-comment", "a/b.c", HEAD + "int x;\n", HEAD + "/*\n * b.c - a thing.\n */\n"),
+    ("head-comment", "a/b.c", HEAD + "int x;\n", HEAD + "/* A thing. */\n"),
     ("banned-call", "a/b.c", "int f(void) { return atoi(x); }\n", "int f(void) { return my_atoi(x) + s.atoi(x); }\n"),
     ("banned-call", "a/b.c", "x = strcpy (a, b);\n", '/* strcpy(a, b) */ x = "strcpy(a)";\n'),
     ("banned-call", "a/b.c", "sleep(1);\n", "wg_sleep(1);\n"),
