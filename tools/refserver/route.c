@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/refserver/route.h"
+
+#include "tools/refserver/handlers.h"
+
+#include <string.h>
+
+#define V1           "/api/v1"
+#define FIELDS(name) WG_BODY_FIELDS, wg_##name##_fields
+#define NO_BODY      WG_BODY_NONE, NULL
+#define LOCKS(path, handler)                                                                       \
+    {                                                                                              \
+        "POST", V1 "/files/" path, WG_AUTH_NONE, FIELDS(lock), handler                             \
+    }
+
+static const struct wg_route routes[] = {
+    {"GET",             "/health",                 WG_AUTH_NONE,            NO_BODY,wg_health_get},
+    {"GET",             "/__stats",                WG_AUTH_NONE,            NO_BODY,wg_stats_get},
+    {"POST",            V1 "/auth/login",          WG_AUTH_NONE,            FIELDS(login),wg_auth_login},
+    {"POST",            V1 "/auth/logout",         WG_AUTH_NONE,            NO_BODY,wg_auth_logout},
+    {"GET",             V1 "/auth/status",         WG_AUTH_STATUS,          NO_BODY,wg_auth_status},
+    {"GET",             V1 "/config/list",         WG_AUTH_NONE,            NO_BODY,wg_config_list},
+    {"GET",             V1 "/config/get/{}",       WG_AUTH_NONE,            NO_BODY,wg_config_get},
+    {"POST",            V1 "/config/set",          WG_AUTH_CONFIG,          FIELDS(config_set),wg_config_set},
+    {"GET",             V1 "/config/instructions", WG_AUTH_CONFIG,          NO_BODY,wg_instructions_get},
+    {"POST",            V1 "/config/instructions", WG_AUTH_CONFIG,          WG_BODY_RECORD_LIST,wg_instruction_fields,
+     wg_instructions_set},
+    {"GET",                 V1 "/config/state",                                      WG_AUTH_NONE,                           NO_BODY,wg_config_state},
+    {"GET",                 V1 "/users",                                      WG_AUTH_MANAGE,                                  NO_BODY,wg_users_list},
+    {"GET",                 V1 "/users/{}",                                      WG_AUTH_MANAGE,                               NO_BODY,wg_users_get},
+    {"POST",                 V1 "/users",                                     WG_AUTH_ADMIN,                                 FIELDS(user_create),wg_users_create},
+    {"PUT",                 V1 "/users/me/profile",                                      WG_AUTH_MANAGE,                       FIELDS(user_update),wg_users_profile},
+    {"PUT",                 V1 "/users/{}",                                      WG_AUTH_ADMIN,                               FIELDS(user_update),wg_users_update},
+    {"DELETE",                 V1 "/users/{}",                                   WG_AUTH_ADMIN,                            NO_BODY,wg_users_delete},
+    {"GET",                 V1 "/groups",                                      WG_AUTH_MANAGE,                                 NO_BODY,wg_groups_list},
+    {"GET",                 V1 "/groups/{}",                                      WG_AUTH_MANAGE,                              NO_BODY,wg_groups_get},
+    {"POST",                 V1 "/groups",                                     WG_AUTH_ADMIN,                                FIELDS(group_create),wg_groups_create},
+    {"PUT",                 V1 "/groups/{}",                                      WG_AUTH_ADMIN,                              FIELDS(group_update),wg_groups_update},
+    {"DELETE",                 V1 "/groups/{}",                                   WG_AUTH_ADMIN,                           NO_BODY,wg_groups_delete},
+    {"GET",                 V1 "/roles",                                      WG_AUTH_MANAGE,                                  NO_BODY,wg_roles_list},
+    {"GET",                 V1 "/roles/{}",                                      WG_AUTH_MANAGE,                               NO_BODY,wg_roles_get},
+    {"POST",                 V1 "/roles",                                     WG_AUTH_ADMIN,                                 FIELDS(role_create),wg_roles_create},
+    {"PUT",                 V1 "/roles/{}",                                      WG_AUTH_ADMIN,                               FIELDS(role_update),wg_roles_update},
+    {"DELETE",                 V1 "/roles/{}",                                   WG_AUTH_ADMIN,                            NO_BODY,wg_roles_delete},
+    {"GET",                 V1 "/collections",                                      WG_AUTH_MANAGE,                            NO_BODY,wg_collections_list},
+    {"GET",                 V1 "/collections/{}",                                      WG_AUTH_MANAGE,                         NO_BODY,wg_collections_get},
+    {"GET",                 V1 "/collections/{}/files",                                      WG_AUTH_MANAGE,                   NO_BODY,wg_collections_files},
+    {"POST",                 V1 "/collections",                                     WG_AUTH_REVIEWER,                           FIELDS(collection),wg_collections_create},
+    {"PUT",                 V1 "/collections/{}",                                      WG_AUTH_ADMIN,                         FIELDS(collection),wg_collections_update},
+    {"DELETE",                 V1 "/collections/{}",                                   WG_AUTH_ADMIN,                      NO_BODY,wg_collections_delete},
+    {"GET",                 V1 "/files/list",                                      WG_AUTH_OPTIONAL,                             WG_BODY_NONE,wg_list_fields,wg_files_list},
+    {"POST",    V1 "/files/upload",                             WG_AUTH_NONE,                                               WG_BODY_FILE,NULL,wg_files_upload},
+    {"POST",             V1 "/files/save",                       WG_AUTH_USER,                                              FIELDS(save),                wg_files_save                                                                  },
+    {"POST",     V1 "/files/create_version_from_upload",                 WG_AUTH_USER,WG_BODY_OBJECT,NULL,
+     wg_files_version_from_upload},
+    {"POST",   V1 "/files/delete",                        WG_AUTH_USER,                                          FIELDS(delete),wg_files_delete},
+    {"POST",     V1 "/files/copy",WG_AUTH_USER,FIELDS(copy),wg_files_copy},
+    {"POST",     V1 "/files/move",                          WG_AUTH_USER,                                                                             FIELDS(copy),                                                                       wg_files_move                                   },
+    {"POST",     V1 "/files/garbage_collect",WG_AUTH_USER,FIELDS(garbage),wg_garbage_collect},
+    {"GET",     V1 "/files/locks",                       WG_AUTH_NONE,                                                                                                      NO_BODY,                                                                                                                                                                                                                                                      wg_locks_list                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 },
+    LOCKS("check_lock", wg_locks_check),
+    LOCKS("release_lock", wg_locks_release),
+    LOCKS("heartbeat", wg_locks_heartbeat),
+    {"POST",     V1 "/files/acquire_lock", WG_AUTH_OPTIONAL,FIELDS(lock),wg_locks_acquire},
+    {"GET", V1 "/files/{}/metadata",              WG_AUTH_USER,                                                                                                                NO_BODY,                                                                                                                                                                                                                                                                                                                                                                                                                                                                wg_metadata_get                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         },
+    {"PATCH",     V1 "/files/{}/metadata",          WG_AUTH_USER,FIELDS(metadata),wg_metadata_patch},
+    {"POST",     V1 "/files/{}/gold-standard",     WG_AUTH_USER,                                                                                                         NO_BODY,                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      wg_gold_standard_set                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    },
+    {"PATCH",     V1 "/files/{}/doc-id",                   WG_AUTH_USER,FIELDS(doc_id),wg_doc_id_patch},
+    {"GET",     V1 "/files/{}",WG_AUTH_OPTIONAL,                                                                                         NO_BODY,                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 wg_files_serve                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      },
+    {"GET", "/api/files/{}",                      WG_AUTH_OPTIONAL,NO_BODY,wg_files_serve},
+};
+
+/* Whether the path has the pattern's shape; segments that "{}" stands for go to `arguments`. */
+static bool match(struct wg_req *req, const char *pattern)
+{
+    const char *path = req->path;
+    size_t count = 0;
+    while (*pattern != '\0' || *path != '\0') {
+        if (strncmp(pattern, "{}", 2) == 0) {
+            size_t length = strcspn(path, "/");
+            if (length == 0 || count == WG_PATH_ARGUMENTS_MAX)
+                return false;
+            req->arguments[count++] = wg_arena_strndup(&req->arena, path, length);
+            pattern += 2;
+            path += length;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct wg_route *find_route(struct wg_req *req)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (strcmp(routes[i].method, req->method) == 0 && match(req, routes[i].pattern))
+            return &routes[i];
+    return NULL;
+}
+
+/* What the static file server below the API says about a path that is no file of its own. */
+static void answer_unknown(struct wg_req *req)
+{
+    if (strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0)
+        wg_reply_detail(req, 404, "Not Found");
+    else
+        wg_reply_detail(req, 405, "Method Not Allowed");
+}
+
+static void run_route(struct wg_req *req)
+{
+    if (req->route == NULL) {
+        answer_unknown(req);
+        return;
+    }
+    if (wg_text_starts_with(req->path, "/api/") && wg_break_at_request(req))
+        return;
+    if (wg_body_parse(req) && wg_auth_check(req, req->route->auth) && wg_body_check(req) &&
+        req->route->handler(req) < 0)
+        req->fail.set = true;
+    if (req->reply.status == 0 && req->reply.stream == NULL)
+        wg_reply_detail(req, 500, "%s",
+                        req->fail.message[0] != '\0' ? req->fail.message : "Internal error");
+    if (wg_text_starts_with(req->path, "/api/"))
+        wg_break_at_reply(req);
+}
+
+static void log_request(struct wg_req *req)
+{
+    json_t *fields = json_object();
+    json_object_set_new(fields, "method", wg_json_text(req->method));
+    json_object_set_new(fields, "path", wg_json_text(req->path));
+    json_object_set_new(fields, "status",
+                        json_integer(req->reply.stream != NULL ? 200 : req->reply.status));
+    json_object_set_new(fields, "ms", json_integer(wg_clock_ms() - req->started_ms));
+    if (req->session != NULL)
+        json_object_set_new(fields, "session", wg_json_text(req->session));
+    if (req->reply.status >= 500 && req->fail.message[0] != '\0')
+        json_object_set_new(fields, "reason", wg_json_text(req->fail.message));
+    wg_log_line(&req->app->log, "info", "request", fields);
+}
+
+void wg_route_dispatch(struct wg_req *req)
+{
+    struct wg_log *log = &req->app->log;
+    atomic_fetch_add_explicit(&log->requests, 1, memory_order_relaxed);
+    req->test = wg_req_header(req, "X-Walgrind-Test");
+    req->session = wg_session_id(req);
+    wg_log_set_test(log, req->test);
+    req->route = find_route(req);
+    run_route(req);
+    for (size_t i = 0; i < WG_DB_COUNT; i++) {
+        wg_conn_give_back(req->conns[i]);
+        req->conns[i] = NULL;
+    }
+    log_request(req);
+    wg_log_set_test(log, NULL);
+}
