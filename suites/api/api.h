@@ -52,6 +52,15 @@ struct wg_http *api_user(const char *const *roles, const char *const *groups, ch
 /* A list for the arguments of api_user: api_user(API_LIST("user"), NULL, &name). */
 #define API_LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+/*
+ * Sends one write to users, groups, roles or collections, and returns the answer unjudged; `body`
+ * is taken over and may be NULL. The application may rewrite the files behind these without a lock
+ * and so lose one of two writes at once: all tests on one server take turns here. Everything that
+ * writes there goes this way.
+ */
+struct wg_response *api_manage(struct wg_http *http, const char *method, const char *path,
+                               json_t *body);
+
 /* ---- Content ---- */
 
 /* The prefix and a nonce: [a-z0-9] after the prefix, less than 60 characters for a short one. */

@@ -191,7 +191,8 @@ Test(auth, status_of_a_deleted_user, .description = "AUTH-X24")
     struct wg_http *admin = api_login("admin");
     wg_expect_status(wg_http_get(user, STATUS), 200);
 
-    wg_expect_status(wg_http_delete(admin, wg_http_path(admin, "/api/v1/users/%s", name)), 200);
+    wg_expect_status(
+        api_manage(admin, "DELETE", wg_http_path(admin, "/api/v1/users/%s", name), NULL), 200);
 
     wg_expect_error(wg_http_get(user, STATUS), 401, "Not authenticated");
 }
