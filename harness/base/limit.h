@@ -26,11 +26,11 @@
 #define WG_LIMIT_JSON_FILE     (16u << 20) /* bytes of a JSON file read whole */
 #define WG_LIMIT_EVIDENCE      200         /* I/O-error evidence records kept in a report */
 
-#define WG_LIMIT_TEMPLATE_REHASH (64u << 20) /* bytes of a cached template always hashed again */
-#define WG_LIMIT_TEMPLATE_OUTPUT (64u << 10) /* bytes of a builder's output kept for its error */
-#define WG_LIMIT_TREE_ENTRIES    100000      /* other files and directories of one set */
-#define WG_LIMIT_TREE_DEPTH      64          /* directories below one another in a set */
-#define WG_LIMIT_VERIFY_FINDINGS 50          /* finding lines kept per database */
+#define WG_LIMIT_TEMPLATE_REHASH (64u << 20)  /* bytes of a cached template always hashed again */
+#define WG_LIMIT_TEMPLATE_SQL    (256u << 20) /* bytes of one SQL file of a template */
+#define WG_LIMIT_TREE_ENTRIES    100000       /* other files and directories of one set */
+#define WG_LIMIT_TREE_DEPTH      64           /* directories below one another in a set */
+#define WG_LIMIT_VERIFY_FINDINGS 50           /* finding lines kept per database */
 
 #define WG_DEFAULT_TEST_TIMEOUT_MS  30000 /* per test, unless its suite says otherwise */
 #define WG_DEFAULT_GRACE_MS         2000  /* between SIGTERM and SIGKILL */
