@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/bisect/git_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum verb { VERB_START, VERB_GOOD, VERB_BAD, VERB_SKIP };
+
+static const struct {
+    const char *word;
+    enum verb verb;
+} verbs[] = {
+    {"start", VERB_START},
+    {"good",  VERB_GOOD },
+    {"old",   VERB_GOOD },
+    {"bad",   VERB_BAD  },
+    {"new",   VERB_BAD  },
+    {"skip",  VERB_SKIP },
+};
+
+/* Splits a line at blanks; single quotes, as git writes them, keep blanks and are dropped. */
+static void split(const char *line, size_t length, struct wg_strv *words)
+{
+    const char *end = line + length;
+    while (line < end) {
+        while (line < end && (*line == ' ' || *line == '\t' || *line == '\r'))
+            line++;
+        if (line == end)
+            return;
+        char *word = wg_malloc((size_t)(end - line) + 1);
+        size_t used = 0;
+        bool quoted = false;
+        for (; line < end && (quoted || (*line != ' ' && *line != '\t' && *line != '\r')); line++) {
+            if (*line == '\'')
+                quoted = !quoted;
+            else
+                word[used++] = *line;
+        }
+        word[used] = '\0';
+        wg_strv_take(words, word);
+    }
+}
+
+/* `git bisect start [options] [bad [good…]] [-- paths…]` */
+static void take_start(const struct wg_strv *words, struct wg_bisect_git_log *log)
+{
+    size_t operands = 0;
+    for (size_t i = 3; i < words->count && strcmp(words->items[i], "--") != 0; i++) {
+        if (words->items[i][0] == '-')
+            continue;
+        wg_strv_push(operands == 0 ? &log->bads : &log->goods, words->items[i]);
+        operands++;
+    }
+}
+
+static int take_line(const char *line, size_t length, size_t number, struct wg_bisect_git_log *log,
+                     struct wg_err *err)
+{
+    int rc = -1;
+    struct wg_strv words = {0};
+    split(line, length, &words);
+    if (words.count == 0 || words.items[0][0] == '#') {
+        rc = 0;
+        goto out;
+    }
+    size_t row = 0, rows = sizeof verbs / sizeof verbs[0];
+    if (words.count >= 3 && strcmp(words.items[0], "git") == 0 &&
+        strcmp(words.items[1], "bisect") == 0)
+        while (row < rows && strcmp(verbs[row].word, words.items[2]) != 0)
+            row++;
+    else
+        row = rows;
+    if (row == rows) {
+        wg_err_set(err, WG_ERR_FORMAT, "line %zu is no command of 'git bisect log': %.*s", number,
+                   (int)(length < 80 ? length : 80), line);
+        goto out;
+    }
+    struct wg_strv *lists[] = {NULL, &log->goods, &log->bads, &log->skips};
+    if (verbs[row].verb == VERB_START)
+        take_start(&words, log);
+    for (size_t i = 3; verbs[row].verb != VERB_START && i < words.count; i++)
+        wg_strv_push(lists[verbs[row].verb], words.items[i]);
+    rc = 0;
+out:
+    wg_strv_finish(&words);
+    return rc;
+}
+
+int wg_bisect_git_log_parse(const char *text, struct wg_bisect_git_log *ret_log, struct wg_err *err)
+{
+    int rc = -1;
+    struct wg_bisect_git_log log = {0};
+    size_t number = 0;
+    for (const char *at = text; *at; at += *at == '\n') {
+        size_t length = strcspn(at, "\n");
+        if (take_line(at, length, ++number, &log, err) != 0)
+            goto out;
+        at += length;
+    }
+    if (log.goods.count == 0 || log.bads.count == 0) {
+        wg_err_set(err, WG_ERR_FORMAT, "the log names no %s commit",
+                   log.goods.count == 0 ? "good" : "bad");
+        goto out;
+    }
+    *ret_log = log;
+    log = (struct wg_bisect_git_log){0};
+    rc = 0;
+out:
+    wg_bisect_git_log_finish(&log);
+    return rc;
+}
+
+void wg_bisect_git_log_finish(struct wg_bisect_git_log *log)
+{
+    wg_strv_finish(&log->goods);
+    wg_strv_finish(&log->bads);
+    wg_strv_finish(&log->skips);
+}
+
+/* P(node x is bad): the sum over the hypotheses that make it so. */
+static double bad_chance(const struct wg_bisect_posterior *posterior, size_t x)
+{
+    double sum = 0;
+    for (size_t c = 0; c < posterior->history->count; c++)
+        if (wg_bisect_is_bad(posterior->history, x, c))
+            sum += posterior->probability[c];
+    return sum;
+}
+
+static void put(struct wg_buf *out, const char *verb, const char *id, const char *subject)
+{
+    wg_buf_printf(out, "# %s: [%s] %s\ngit bisect %s %s\n", verb, id, subject, verb, id);
+}
+
+void wg_bisect_git_log_write(const struct wg_bisect_posterior *posterior,
+                             const struct wg_bisect_tally *tally, double confidence,
+                             char *const *subjects, long culprit, struct wg_buf *out)
+{
+    const struct wg_bisect_history *history = posterior->history;
+    size_t last = history->count - 1;
+    wg_buf_puts(out, "git bisect start\n");
+    put(out, "bad", history->commits[last].id, subjects[last]);
+    put(out, "good", history->commits[0].id, subjects[0]);
+    for (size_t x = 1; x < last; x++) {
+        const struct wg_bisect_tally *node = &tally[x];
+        const char *id = history->commits[x].id;
+        double bad = bad_chance(posterior, x);
+        if (node->untestable)
+            put(out, "skip", id, subjects[x]);
+        else if (node->failures + node->passes == 0)
+            continue;
+        else if (bad >= confidence)
+            put(out, "bad", id, subjects[x]);
+        else if (bad <= 1 - confidence)
+            put(out, "good", id, subjects[x]);
+        else
+            wg_buf_printf(
+                out, "# undecided (bad with probability %.3f, %u of %u runs failed): [%s] %s\n",
+                bad, node->failures, node->failures + node->passes, id, subjects[x]);
+    }
+    if (culprit >= 0)
+        wg_buf_printf(out, "# first bad commit: [%s] %s\n", history->commits[culprit].id,
+                      subjects[culprit]);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rates.h - what is not known about the failure rates, as a grid of cells with prior weights.
+ *
+ * A bad commit fails a run with a probability that is beta distributed over the commits, with mean
+ * mu and concentration kappa: Beta(mu * kappa, (1 - mu) * kappa). kappa = infinity is one rate for
+ * all bad commits; 8 and 2 let it differ from commit to commit, without which a rate that does
+ * differ makes the posterior far too sure of itself. mu is log-uniform, with an atom at "always":
+ * a regression that shows in every run is the most common kind.
+ *
+ * A good commit fails with one probability p0, "noise": half of the prior says never, the rest is
+ * log-uniform. Noise at more than half of mu is excluded: then "bad" would not mean worse.
+ *
+ * To add a concentration: a row of `concentrations` in rates.c and WG_BISECT_CONCENTRATIONS.
+ */
+#ifndef WG_HARNESS_BISECT_RATES_H
+#define WG_HARNESS_BISECT_RATES_H
+
+#include <stddef.h>
+
+#define WG_BISECT_CONCENTRATIONS 3
+#define WG_BISECT_MEANS          33 /* values of mu, the last of them the atom at "always" */
+#define WG_BISECT_CELLS          (WG_BISECT_CONCENTRATIONS * WG_BISECT_MEANS)
+#define WG_BISECT_NOISES         15 /* values of p0, the first of them zero */
+
+/* The sizes of a batch: "run up to m times, stop at the first failure". */
+#define WG_BISECT_BATCHES   7
+#define WG_BISECT_BATCH_MAX 64
+
+struct wg_bisect_cell {
+    double mu;
+    double kappa;      /* HUGE_VAL: the same rate everywhere */
+    double log_weight; /* natural logarithm of the prior weight; -HUGE_VAL for unused cells */
+    size_t noises;     /* the first so many values of p0 can go with this mu */
+};
+
+struct wg_bisect_rates {
+    struct wg_bisect_cell cells[WG_BISECT_CELLS];
+    double noise[WG_BISECT_NOISES];
+    double noise_weight[WG_BISECT_NOISES];
+    double noise_total[WG_BISECT_NOISES + 1]; /* sum of the first n weights */
+};
+
+/* Fills in the grid. The same numbers every time. */
+void wg_bisect_rates_init(struct wg_bisect_rates *rates);
+
+/* Batch size number `i`: 1, 2, 4 … 64. */
+static inline unsigned wg_bisect_batch(size_t i)
+{
+    return 1u << i;
+}
+
+/* ln P(this sequence of `failures` and `passes` at one bad commit | cell). */
+double wg_bisect_log_bad(const struct wg_bisect_cell *cell, unsigned failures, unsigned passes);
+
+/*
+ * P(the next n runs of a bad commit pass | cell, what it did so far) for n = 1, 2, 4 … 64.
+ */
+void wg_bisect_pass_bad(const struct wg_bisect_cell *cell, unsigned failures, unsigned passes,
+                        double pass[static WG_BISECT_BATCHES]);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.h - what a bisection has seen so far, as an append-only file of JSON lines.
+ *
+ * The file is the bisection: the posterior, the next choice and every report are functions of it
+ * and of the repository. Each record is one line, written with one write(2) and synced before the
+ * caller goes on. A process killed at any point therefore leaves whole records and at
+ * most one torn one at the end, which is cut off when the file is opened again. While it is open,
+ * the file is locked (flock): two processes cannot lead one bisection.
+ *
+ * Records have "event":
+ *   start    "version", "good", "bad" (full ids), "argv" and the options of the command; the first
+ *   build    "commit", "key", "ok", "ms", "output" (of a failed one)
+ *   run      "n" (from 1), "commit", "seed", "result" (a name of WG_BISECT_RESULTS), "exit", "ms",
+ *            "signature" (the line that matched), "imported" (from `git bisect log`)
+ *   verdict  "step", "commit", "probability"; the bisection was over at that point
+ * Readers ignore members and events that they do not know.
+ */
+#ifndef WG_HARNESS_BISECT_STATE_H
+#define WG_HARNESS_BISECT_STATE_H
+
+#include "harness/base/err.h"
+#include "harness/bisect/history.h"
+#include "harness/bisect/posterior.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WG_BISECT_STATE_VERSION 1
+
+/*
+ * What one run says. X(identifier, name, meaning)
+ */
+#define WG_BISECT_RESULTS(X)                                                                       \
+    X(GOOD, "good", "exit code 0")                                                                 \
+    X(BAD, "bad", "exit code 1 to 127 other than 125, with the failure that is hunted")            \
+    X(SKIP, "skip", "exit code 125: this commit cannot be tested")                                 \
+    X(OTHER, "other", "failed in another way than the one that is hunted; no observation")         \
+    X(LOST, "lost", "the infrastructure failed; no observation")
+
+enum wg_bisect_result {
+#define WG_BISECT_RESULT_ENUM(identifier, name, meaning) WG_BISECT_RESULT_##identifier,
+    WG_BISECT_RESULTS(WG_BISECT_RESULT_ENUM)
+#undef WG_BISECT_RESULT_ENUM
+        WG_BISECT_RESULT_COUNT
+};
+
+const char *wg_bisect_result_name(enum wg_bisect_result result);
+
+struct wg_bisect_state;
+
+/*
+ * Opens the file at `path`; makes it when `create`. Without a whole start record in it (absent,
+ * empty, or killed while starting) wg_bisect_state_start() is NULL. Fails when another process has
+ * it open (WG_ERR_STATE) and on whole lines that do not parse (WG_ERR_FORMAT).
+ */
+int wg_bisect_state_open(const char *path, bool create, struct wg_bisect_state **ret_state,
+                         struct wg_err *err);
+void wg_bisect_state_destroy(struct wg_bisect_state *state);
+
+/* The start record, borrowed, or NULL. */
+const json_t *wg_bisect_state_start(const struct wg_bisect_state *state);
+/* All records in order, borrowed: a JSON array. */
+const json_t *wg_bisect_state_records(const struct wg_bisect_state *state);
+/* The last record when it is a verdict, borrowed, or NULL. */
+const json_t *wg_bisect_state_verdict(const struct wg_bisect_state *state);
+
+/* Appends a record and takes over the reference, also on failure. */
+int wg_bisect_state_append(struct wg_bisect_state *state, json_t *record, struct wg_err *err);
+
+/*
+ * Adds up the records per node: `ret_tally` has an element per node and is overwritten. A node is
+ * untestable when its build failed, when it said "skip" before it said anything else, or when it
+ * failed in other ways again and again.
+ */
+void wg_bisect_state_tally(const struct wg_bisect_state *state,
+                           const struct wg_bisect_history *history,
+                           struct wg_bisect_tally *ret_tally);
+
+/* The number of the next run: one above the highest recorded. */
+unsigned wg_bisect_state_next_run(const struct wg_bisect_state *state);
+
+/* The seed of run `n` of a bisection: a pure function of both. */
+uint64_t wg_bisect_seed(uint64_t base, unsigned n);
+
+/* The mean price of a build in runs, from the durations recorded; `fallback` without any. */
+double wg_bisect_state_build_cost(const struct wg_bisect_state *state, double fallback);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* What state.h promises: whole records survive whatever happens to the end of the file. */
+#include "harness/base/json.h"
+#include "harness/base/str.h"
+#include "harness/bisect/state.h"
+#include "harness/sys/tree.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct place {
+    char root[PATH_MAX / 2];
+    char *path;
+};
+
+static struct place place_create(void)
+{
+    struct place place = {0};
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(
+        eq(int, wg_sandbox_create("/tmp", "unit-bisect", place.root, sizeof place.root, &err), 0),
+        "%s", err.message);
+    place.path = wg_format("%s/log.jsonl", place.root);
+    return place;
+}
+
+static void place_remove(struct place *place)
+{
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(eq(int, wg_tree_remove(place->root, &err), 0), "%s", err.message);
+    free(place->path);
+}
+
+static struct wg_bisect_state *open_state(const struct place *place, bool create)
+{
+    struct wg_bisect_state *state = NULL;
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(eq(int, wg_bisect_state_open(place->path, create, &state, &err), 0), "%s",
+              err.message);
+    return state;
+}
+
+static void append(struct wg_bisect_state *state, json_t *record)
+{
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(eq(int, wg_bisect_state_append(state, record, &err), 0), "%s", err.message);
+}
+
+static json_t *run_record(int n, const char *commit, const char *result)
+{
+    return json_pack("{s:s, s:i, s:s, s:s, s:f}", "event", "run", "n", n, "commit", commit,
+                     "result", result, "ms", 20.0);
+}
+
+/* A start, a build that worked, one that did not, and five runs. */
+static void fill(const struct place *place)
+{
+    struct wg_bisect_state *state = open_state(place, true);
+    append(state, json_pack("{s:s, s:s, s:s}", "event", "start", "good", "g", "bad", "c"));
+    append(state, json_pack("{s:s, s:s, s:b, s:f}", "event", "build", "commit", "a", "ok", 1, "ms",
+                            100.0));
+    append(state, json_pack("{s:s, s:s, s:b}", "event", "build", "commit", "b", "ok", 0));
+    append(state, run_record(1, "c", "bad"));
+    append(state, run_record(2, "a", "good"));
+    append(state, run_record(3, "a", "good"));
+    append(state, run_record(4, "a", "other"));
+    append(state, run_record(5, "g", "lost"));
+    wg_bisect_state_destroy(state);
+}
+
+static void tally(const struct wg_bisect_state *state, struct wg_bisect_tally nodes[static 4])
+{
+    struct wg_bisect_history history = {0};
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(eq(int, wg_bisect_history_parse("g", "c b\nb a\na g\n", &history, &err), 0));
+    wg_bisect_state_tally(state, &history, nodes);
+    wg_bisect_history_finish(&history);
+}
+
+Test(bisect_state, the_tally_is_a_function_of_the_records)
+{
+    struct place place = place_create();
+    fill(&place);
+    struct wg_bisect_state *state = open_state(&place, false);
+    struct wg_bisect_tally nodes[4];
+    tally(state, nodes);
+    cr_assert(eq(u32, nodes[3].failures, 1));
+    cr_assert(eq(u32, nodes[1].passes, 2));
+    cr_assert(eq(u32, nodes[1].skips, 1));
+    cr_assert(nodes[1].built);
+    cr_assert(nodes[2].untestable);
+    cr_assert(eq(u32, nodes[0].passes + nodes[0].failures, 0), "a lost run says nothing");
+    cr_assert(eq(u32, wg_bisect_state_next_run(state), 6));
+    cr_assert(wg_bisect_state_build_cost(state, 7) == 5, "100 ms a build, 20 ms a run");
+    wg_bisect_state_destroy(state);
+    place_remove(&place);
+}
+
+Test(bisect_state, skip_before_any_answer_makes_a_commit_untestable_and_after_one_does_not)
+{
+    struct place place = place_create();
+    struct wg_bisect_state *state = open_state(&place, true);
+    struct wg_bisect_tally nodes[4];
+    append(state, run_record(1, "a", "skip"));
+    append(state, run_record(2, "b", "bad"));
+    append(state, run_record(3, "b", "skip"));
+    for (int i = 0; i < 5; i++)
+        append(state, run_record(4 + i, "c", "other"));
+    tally(state, nodes);
+    cr_assert(nodes[1].untestable);
+    cr_assert(not(nodes[2].untestable));
+    cr_assert(nodes[3].untestable, "it only ever fails in other ways");
+    wg_bisect_state_destroy(state);
+    place_remove(&place);
+}
+
+/* Cuts the file to `size` bytes; the records that are whole by then are read, no more, no less. */
+static void expect_prefix(const struct place *place, const char *text, size_t size)
+{
+    size_t whole = 0;
+    for (size_t i = 0; i < size; i++)
+        whole += text[i] == '\n';
+    int fd = open(place->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    cr_assert(ge(int, fd, 0));
+    cr_assert(eq(long, write(fd, text, size), (long)size));
+    close(fd);
+    struct wg_bisect_state *state = open_state(place, false);
+    cr_assert(eq(sz, json_array_size(wg_bisect_state_records(state)), whole), "cut at %zu", size);
+    bool started = wg_bisect_state_start(state) != NULL;
+    cr_assert(started == (whole > 0), "cut at %zu", size);
+    append(state, run_record(99, "a", "good"));
+    wg_bisect_state_destroy(state);
+    state = open_state(place, false);
+    cr_assert(eq(sz, json_array_size(wg_bisect_state_records(state)), whole + 1),
+              "cut at %zu: what is appended afterwards stands on a line of its own", size);
+    wg_bisect_state_destroy(state);
+}
+
+Test(bisect_state, a_file_cut_at_any_byte_keeps_its_whole_records)
+{
+    struct place place = place_create();
+    fill(&place);
+    char text[4096];
+    int fd = open(place.path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = read(fd, text, sizeof text);
+    close(fd);
+    cr_assert(gt(long, size, 200));
+    for (size_t cut = 0; cut <= (size_t)size; cut++)
+        expect_prefix(&place, text, cut);
+    place_remove(&place);
+}
+
+Test(bisect_state, a_whole_line_that_is_no_record_is_an_error_with_its_number)
+{
+    struct place place = place_create();
+    fill(&place);
+    int fd = open(place.path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    cr_assert(eq(long, write(fd, "{\"event\": \n", 11), 11));
+    close(fd);
+    struct wg_bisect_state *state = NULL;
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(eq(int, wg_bisect_state_open(place.path, false, &state, &err), -1));
+    cr_assert(strstr(err.message, "log.jsonl:9:") != NULL, "%s", err.message);
+    place_remove(&place);
+}
+
+Test(bisect_state, two_processes_cannot_lead_one_bisection)
+{
+    struct place place = place_create();
+    struct wg_bisect_state *first = open_state(&place, true), *second = NULL;
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(eq(int, wg_bisect_state_open(place.path, true, &second, &err), -1));
+    cr_assert(strstr(err.message, "another process") != NULL, "%s", err.message);
+    wg_bisect_state_destroy(first);
+    place_remove(&place);
+}
+
+Test(bisect_state, a_file_that_is_not_there_is_no_bisection)
+{
+    struct place place = place_create();
+    struct wg_bisect_state *state = open_state(&place, false);
+    cr_assert(wg_bisect_state_start(state) == NULL);
+    cr_assert(ne(int, access(place.path, F_OK), 0), "opening without create makes nothing");
+    wg_bisect_state_destroy(state);
+    place_remove(&place);
+}
+
+Test(bisect_state, seeds_are_a_function_of_base_and_number)
+{
+    cr_assert(eq(u64, wg_bisect_seed(1, 2), wg_bisect_seed(1, 2)));
+    cr_assert(ne(u64, wg_bisect_seed(1, 2), wg_bisect_seed(1, 3)));
+    cr_assert(ne(u64, wg_bisect_seed(1, 2), wg_bisect_seed(2, 2)));
+}
