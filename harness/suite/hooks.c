@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hooks.c - Criterion's functions as a test calls them, turned into events in a forked child.
+ *
+ * Each function of this file that is named like one of libcriterion's takes its place, because the
+ * binary comes first in the search order; the same holds for libcriterion's own calls of them.
+ * Outside a forked child they pass the call on to the next definition.
+ *
+ * The order of a test is Criterion's: init of the suite, init of the test, the test, fini of the
+ * test, fini of the suite. An assertion that fails in an init leaves out the test but not the
+ * finis. A failed assertion leaves its phase by longjmp when the main thread made it; another
+ * thread ends itself. Unlike a signal handler's, these jumps run inside normal code, so they are
+ * well defined.
+ */
+#include "harness/suite/internal.h"
+
+#include "harness/base/buf.h"
+#include "harness/base/json.h"
+#include "harness/base/limit.h"
+
+#include <criterion/internal/assert.h>
+#include <criterion/new/assert.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+/* The state of the one test of this process. Written before the test starts, then only by its main
+ * thread; the counters are atomic because assertions may be made by any thread. */
+static struct {
+    bool active;
+    const struct wg_case *test_case;
+    int event_fd;
+    pthread_t main_thread;
+    jmp_buf phase; /* where a failed assertion leaves to */
+    bool setup_failed;
+    atomic_long passed, failed;
+    atomic_bool skipped;
+} child;
+
+/* The next definition of a function behind ours; a libcriterion without it cannot be used at all.
+ */
+static void (*next_definition(const char *name))(void)
+{
+    void *symbol = dlsym(RTLD_NEXT, name);
+    void (*function)(void);
+    if (!symbol)
+        abort();
+    /* ISO C has no conversion between the two kinds of pointers; POSIX says they look the same. */
+    memcpy(&function, &symbol, sizeof function);
+    return function;
+}
+
+#define FORWARD(name, type) ((type)next_definition(#name))
+
+bool wg_child_is_active(void)
+{
+    return child.active;
+}
+
+int wg_packet_send(int fd, json_t *message)
+{
+    struct wg_buf text;
+    wg_buf_init(&text, WG_LIMIT_PACKET);
+    wg_json_dump(message, &text);
+    json_decref(message);
+    ssize_t n;
+    do
+        n = send(fd, text.data, text.size, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    wg_buf_finish(&text);
+    return n < 0 ? -1 : 0;
+}
+
+void wg_suite_emit(json_t *event)
+{
+    if (child.active)
+        wg_packet_send(child.event_fd, event);
+    else
+        json_decref(event);
+}
+
+static json_t *text_new(const char *text)
+{
+    size_t size = strlen(text);
+    return wg_json_string_new(text, size < WG_LIMIT_MESSAGE ? size : WG_LIMIT_MESSAGE);
+}
+
+static void emit_phase(const char *phase)
+{
+    wg_suite_emit(json_pack("{s:s, s:s}", "event", "phase", "phase", phase));
+}
+
+static void emit_assert(const char *file, size_t line, const char *message)
+{
+    atomic_fetch_add_explicit(&child.failed, 1, memory_order_relaxed);
+    wg_suite_emit(json_pack("{s:s, s:s, s:I, s:o}", "event", "assert", "file", file, "line",
+                            (json_int_t)line, "message", text_new(message)));
+}
+
+void wg_child_begin(const struct wg_case *test_case, int event_fd)
+{
+    child.test_case = test_case;
+    child.event_fd = event_fd;
+    child.main_thread = pthread_self();
+    child.active = true;
+}
+
+static _Noreturn void leave_phase(void)
+{
+    if (!pthread_equal(pthread_self(), child.main_thread))
+        pthread_exit(NULL);
+    longjmp(child.phase, 1);
+}
+
+void wg_child_run(void)
+{
+    child.test_case->test->test(); /* Criterion's trampoline: setup, main, teardown below */
+    fflush(NULL);
+    wg_suite_emit(json_pack("{s:s, s:I, s:I}", "event", "done", "passed",
+                            (json_int_t)atomic_load_explicit(&child.passed, memory_order_relaxed),
+                            "failed",
+                            (json_int_t)atomic_load_explicit(&child.failed, memory_order_relaxed)));
+    _exit(0);
+}
+
+EXPORTED void criterion_internal_test_setup(void)
+{
+    if (!child.active) {
+        FORWARD(criterion_internal_test_setup, void (*)(void))();
+        return;
+    }
+    const struct wg_case *test_case = child.test_case;
+    emit_phase("setup");
+    if (setjmp(child.phase) != 0) {
+        child.setup_failed = true;
+        return;
+    }
+    if (test_case->suite && test_case->suite->data && test_case->suite->data->init)
+        test_case->suite->data->init();
+    if (test_case->test->data->init)
+        test_case->test->data->init();
+}
+
+EXPORTED void criterion_internal_test_main(void (*body)(void))
+{
+    if (!child.active) {
+        FORWARD(criterion_internal_test_main, void (*)(void (*)(void)))(body);
+        return;
+    }
+    if (child.setup_failed)
+        return;
+    emit_phase("main");
+    if (setjmp(child.phase) != 0)
+        return;
+    if (child.test_case->param)
+        ((void (*)(void *))body)(child.test_case->param);
+    else
+        body();
+}
+
+EXPORTED void criterion_internal_test_teardown(void)
+{
+    if (!child.active) {
+        FORWARD(criterion_internal_test_teardown, void (*)(void))();
+        return;
+    }
+    const struct wg_case *test_case = child.test_case;
+    emit_phase("teardown");
+    if (setjmp(child.phase) == 0 && test_case->test->data->fini)
+        test_case->test->data->fini();
+    if (setjmp(child.phase) == 0 && test_case->suite && test_case->suite->data &&
+        test_case->suite->data->fini)
+        test_case->suite->data->fini();
+}
+
+EXPORTED void cri_asserts_passed_incr(void)
+{
+    if (child.active)
+        atomic_fetch_add_explicit(&child.passed, 1, memory_order_relaxed);
+    else
+        FORWARD(cri_asserts_passed_incr, void (*)(void))();
+}
+
+EXPORTED void criterion_send_assert(struct criterion_assert_stats *stats)
+{
+    if (!child.active)
+        FORWARD(criterion_send_assert, void (*)(struct criterion_assert_stats *))(stats);
+    else if (!stats->passed)
+        emit_assert(stats->file, stats->line, stats->message ? stats->message : "");
+}
+
+/* The values that a comparison was made of, as Criterion rendered them. */
+static void append_params(const struct cri_assert_node *node, struct wg_buf *out)
+{
+    for (size_t i = 0; i < CRI_ASSERT_MAX_PARAMS && node->params[i].name; i++) {
+        const struct cri_assert_param *param = &node->params[i];
+        if (param->type == CRI_ASSERT_RT_STR)
+            wg_buf_printf(out, "\n    %s: %s", param->name, (const char *)param->data);
+    }
+}
+
+/* The tree of a failed new-style assertion: a line per criterion that did not hold. */
+static void append_node(const struct cri_assert_node *node, struct wg_buf *out)
+{
+    if (node->message && node->message[0])
+        wg_buf_printf(out, "%s%s", out->size ? "\n" : "", node->message);
+    if (node->repr) {
+        wg_buf_printf(out, "%s%s", out->size ? "\n" : "", node->repr);
+        append_params(node, out);
+    }
+    for (size_t i = 0; i < node->nchild; i++)
+        if (!node->children[i].pass)
+            append_node(&node->children[i], out);
+}
+
+EXPORTED void cri_assert_node_send(const char *file, size_t line, struct cri_assert_node *tree)
+{
+    if (!child.active) {
+        FORWARD(cri_assert_node_send, void (*)(const char *, size_t, struct cri_assert_node *))
+        (file, line, tree);
+        return;
+    }
+    struct wg_buf text;
+    wg_buf_init(&text, WG_LIMIT_MESSAGE);
+    append_node(tree, &text);
+    emit_assert(file, line, text.size ? text.data : "assertion failed");
+    wg_buf_finish(&text);
+}
+
+EXPORTED void criterion_abort_test(void)
+{
+    if (child.active)
+        leave_phase();
+    FORWARD(criterion_abort_test, void (*)(void))();
+    abort();
+}
+
+EXPORTED void criterion_continue_test(void)
+{
+    if (!child.active)
+        FORWARD(criterion_continue_test, void (*)(void))();
+}
+
+static void format_into(struct wg_buf *text, const char *format, va_list ap)
+{
+    wg_buf_init(text, WG_LIMIT_MESSAGE);
+    wg_buf_vprintf(text, format, ap);
+}
+
+EXPORTED void criterion_skip_test(const char *format, ...)
+{
+    struct wg_buf text;
+    va_list ap;
+    va_start(ap, format);
+    format_into(&text, format, ap);
+    va_end(ap);
+    if (!child.active) {
+        FORWARD(criterion_skip_test, void (*)(const char *, ...))("%s", text.data);
+        abort();
+    }
+    wg_suite_emit(json_pack("{s:s, s:o}", "event", "skip", "message", text_new(text.data)));
+    wg_buf_finish(&text);
+    leave_phase();
+}
+
+EXPORTED void criterion_test_die(const char *format, ...)
+{
+    struct wg_buf text;
+    va_list ap;
+    va_start(ap, format);
+    format_into(&text, format, ap);
+    va_end(ap);
+    if (!child.active) {
+        FORWARD(criterion_test_die, void (*)(const char *, ...))("%s", text.data);
+        abort();
+    }
+    emit_assert(child.test_case->test->data->file_, child.test_case->test->data->line_, text.data);
+    fflush(NULL);
+    _exit(1);
+}
+
+/* What needs Criterion's own runner says so instead of hanging or lying. */
+static _Noreturn void unsupported(const char *what)
+{
+    struct wg_buf text;
+    wg_buf_init(&text, WG_LIMIT_MESSAGE);
+    wg_buf_printf(&text,
+                  "%s needs Criterion's own runner: start the suite binary by hand, or read the "
+                  "test's output from the report",
+                  what);
+    emit_assert(child.test_case->test->data->file_, child.test_case->test->data->line_, text.data);
+    wg_buf_finish(&text);
+    leave_phase();
+}
+
+#define REDIRECTION(name)                                                                          \
+    EXPORTED void name(void)                                                                       \
+    {                                                                                              \
+        if (child.active)                                                                          \
+            unsupported(#name "()");                                                               \
+        FORWARD(name, void (*)(void))();                                                           \
+    }
+
+void cr_redirect_stdout(void);
+void cr_redirect_stderr(void);
+void cr_redirect_stdin(void);
+REDIRECTION(cr_redirect_stdout)
+REDIRECTION(cr_redirect_stderr)
+REDIRECTION(cr_redirect_stdin)
