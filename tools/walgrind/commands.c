@@ -3,5 +3,8 @@
 #include "tools/walgrind/commands.h"
 
 const struct wg_command *const wg_commands[] = {
+    &wg_command_run,
+    &wg_command_list,
+    &wg_command_report,
     NULL,
 };

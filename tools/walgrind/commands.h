@@ -5,4 +5,8 @@
 
 #include "tools/walgrind/command.h"
 
+extern const struct wg_command wg_command_run;
+extern const struct wg_command wg_command_list;
+extern const struct wg_command wg_command_report;
+
 #endif

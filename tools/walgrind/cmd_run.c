@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_run.c - walgrind run: the tests of a suite binary, isolated and in the swarm. */
+#include "fixtures/db/template.h"
+#include "fixtures/unit/unit.h"
+#include "harness/base/clock.h"
+#include "harness/base/json.h"
+#include "harness/base/limit.h"
+#include "harness/base/token.h"
+#include "harness/report/junit.h"
+#include "harness/report/model.h"
+#include "harness/report/terminal.h"
+#include "harness/run/runner.h"
+#include "harness/run/sandbox.h"
+#include "harness/run/suite_client.h"
+#include "harness/sys/tree.h"
+#include "tools/walgrind/commands.h"
+#include "tools/walgrind/locate.h"
+#include "tools/walgrind/run_directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define SUITE_TIMEOUT_MS  30000
+#define SWARM_WORKERS_MIN 4 /* fewer at once are no storm */
+
+struct run_options {
+    const char *isolate;
+    bool both;
+    long workers;
+    int64_t timeout_ms;
+    int64_t grace_ms;
+    long repeat;
+    long seed;
+    bool shuffle;
+    const char *run_directory;
+    const char *suite_binary;
+    const char *junit;
+    const char *server;
+    const char *init;
+    struct wg_strv inputs;
+    const char *ready;
+    struct wg_strv server_args;
+    struct wg_strv server_env;
+    const char *reset;
+    bool progress;
+};
+
+#define OPTION(member) offsetof(struct run_options, member)
+
+static const struct wg_option options_table[] = {
+    {"isolate",                                                  'i', WG_OPTION_CHOICE, OPTION(isolate), "suite|worker|none|swarm",
+     "Unit of isolation: databases and server per suite, per worker, or one for all (none, also "
+     "called swarm: all tests at once, no resets). Default: suite, then none.", 0, 0},
+    {"both",                                          0, WG_OPTION_FLAG, OPTION(both), NULL,
+     "Run with --isolate (suite if not given), then the swarm.", 0, 0},
+    {"workers",                                 'j', WG_OPTION_INT, OPTION(workers), "N",
+     "Tests or servers at once. Default: twice the processors, at least 4.", 1, WG_LIMIT_WORKERS},
+    {"timeout",                                                         't', WG_OPTION_DURATION, OPTION(timeout_ms), "TIME",
+     "Deadline of a test that sets none itself. Default: 30s.", 0, 0},
+    {"grace",                                                          0, WG_OPTION_DURATION, OPTION(grace_ms), "TIME",
+     "From SIGTERM to SIGKILL, for tests and servers. Default: 2s.", 0, 0},
+    {"repeat",                0, WG_OPTION_INT, OPTION(repeat), "N",
+     "Do it all N times; a failure that shows in some runs only needs many.", 1, 1000000},
+    {"shuffle",                                              0, WG_OPTION_FLAG, OPTION(shuffle), NULL,
+     "Run suites and tests in random order; the seed is printed.", 0, 0},
+    {"seed", 0, WG_OPTION_INT, OPTION(seed), "N", "The seed of --shuffle; implies it.", 1,
+     1000000000},
+    {"run-dir",                                                         0, WG_OPTION_STRING, OPTION(run_directory), "DIR",
+     "Keep the record of the run there. Default: a new directory below .walgrind/runs.", 0, 0},
+    {"junit",                                                  0, WG_OPTION_STRING, OPTION(junit), "FILE",
+     "Write JUnit XML there too (the run directory has it in any case).", 0, 0},
+    {"suite-binary",                                             0, WG_OPTION_STRING, OPTION(suite_binary), "FILE",
+     "The program with the tests. Default: the API suite of the reference server.", 0, 0},
+    {"server",                                                       0, WG_OPTION_STRING, OPTION(server), "COMMAND",
+     "Shell command that starts the server under test; {port}, {data}, {url} and {db:NAME} are "
+     "replaced. Default: the embedded reference server.", 0, 0},
+    {"init",                                                         0, WG_OPTION_STRING, OPTION(init), "COMMAND",
+     "Shell command that fills {data} with fresh databases, once; its result is cached as template. "
+     "Needed with --server.", 0, 0},
+    {"input",                                                          0, WG_OPTION_LIST, OPTION(inputs), "PATH",
+     "File or directory that --init depends on: the template is rebuilt when it changes.", 0, 0},
+    {"ready",0, WG_OPTION_STRING, OPTION(ready), "PATH",
+     "Path that the server answers once it is ready. Default: /health for the reference server, else "
+     "a TCP connection is enough.", 0, 0},
+    {"server-arg",                                        0, WG_OPTION_LIST, OPTION(server_args), "ARG",
+     "One more argument for the reference server, e.g. --server-arg=--break=crash.", 0, 0},
+    {"server-env",  0, WG_OPTION_LIST, OPTION(server_env), "NAME=VALUE",
+     "One more environment variable for the server.", 0, 0},
+    {"reset",                                                         0, WG_OPTION_STRING, OPTION(reset), "STRATEGY",
+     "How databases are reset between tests. Default: auto, which picks the fastest that is safe.", 0, 0},
+    {"progress",                                                    0, WG_OPTION_FLAG, OPTION(progress), NULL,
+     "Show progress on stderr (--no-progress: do not).", 0, 0},
+    {0                                       },
+};
+
+static int run(int argc, char **argv);
+
+const struct wg_command wg_command_run = {
+    .name = "run",
+    .summary = "run API tests in parallel on isolated databases, with a verdict",
+    .synopsis = "[OPTION…] [TEST…]",
+    .description =
+        "Builds template databases once, clones them per unit of isolation, starts the server on each "
+        "clone, runs the tests, resets the databases between tests while the server keeps them open, "
+        "and verifies them at the end. TEST is a full name (auth/login_twice), a glob (auth/*) or the "
+        "glob of a suite (files_*); without one all tests run.\n\n"
+        "The verdict is PASS only if no test failed and no I/O error, corruption or unexpected 5xx "
+        "showed anywhere: in the server's result codes and logs, in the answers, in the databases.",
+    .options = options_table,
+    .run = run,
+};
+
+/* Everything that lives as long as one run. */
+struct session {
+    struct run_options options;
+    struct wg_strv patterns;
+    char *suite_binary, *refserver;
+    struct wg_strv server_argv, server_env, init_argv, inputs;
+    const char *ready_path;
+    struct wg_template *tmpl;
+    struct wg_sandbox *sandbox;
+    struct wg_run_directory directory;
+    int suite_log_fd;
+    struct wg_suite_client *client;
+    struct wg_plan plan;
+    struct wg_event_log *log;
+    struct wg_model model;
+    struct wg_terminal *terminal;
+    int interrupt_fd;
+    sigset_t old_mask;
+};
+
+static void session_finish(struct session *session)
+{
+    wg_terminal_destroy(session->terminal);
+    wg_suite_client_destroy(session->client);
+    wg_plan_finish(&session->plan);
+    wg_event_log_destroy(session->log);
+    wg_model_finish(&session->model);
+    wg_run_sandbox_destroy(session->sandbox, NULL);
+    wg_template_destroy(session->tmpl);
+    wg_run_directory_finish(&session->directory);
+    if (session->suite_log_fd >= 0)
+        close(session->suite_log_fd);
+    if (session->interrupt_fd >= 0)
+        close(session->interrupt_fd);
+    wg_strv_finish(&session->patterns);
+    wg_strv_finish(&session->server_argv);
+    wg_strv_finish(&session->server_env);
+    wg_strv_finish(&session->init_argv);
+    wg_strv_finish(&session->inputs);
+    wg_strv_finish(&session->options.inputs);
+    wg_strv_finish(&session->options.server_args);
+    wg_strv_finish(&session->options.server_env);
+    free(session->suite_binary);
+    free(session->refserver);
+}
+
+/* Signals arrive through a descriptor, so that the loop handles them like everything else. */
+static int block_signals(struct session *session, struct wg_err *err)
+{
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &mask, &session->old_mask) != 0)
+        return wg_err_errno(err, "block signals");
+    session->interrupt_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return session->interrupt_fd >= 0 ? 0 : wg_err_errno(err, "signalfd");
+}
+
+static void shell_command(struct wg_strv *argv, const char *command)
+{
+    wg_strv_push(argv, "/bin/sh");
+    wg_strv_push(argv, "-c");
+    wg_strv_take(argv, wg_format("exec %s", command));
+}
+
+/* The reference server unless --server names another. */
+static int choose_server(struct session *session, struct wg_err *err)
+{
+    struct run_options *options = &session->options;
+    if (options->server) {
+        if (!options->init)
+            return wg_err_set(
+                err, WG_ERR_USAGE,
+                "--server needs --init: the command that fills {data} with databases");
+        if (options->server_args.count > 0)
+            return wg_err_set(err, WG_ERR_USAGE,
+                              "--server-arg is for the reference server; put it into --server");
+        shell_command(&session->server_argv, options->server);
+        shell_command(&session->init_argv, options->init);
+        session->ready_path = options->ready;
+    } else {
+        if (wg_locate_refserver(&session->refserver, err) != 0)
+            return -1;
+        static const char *const serve[] = {"--port", "{port}", "--data", "{data}"};
+        static const char *const init[] = {"--init-only", "--data", "{data}"};
+        wg_strv_push(&session->server_argv, session->refserver);
+        for (size_t i = 0; i < sizeof serve / sizeof serve[0]; i++)
+            wg_strv_push(&session->server_argv, serve[i]);
+        wg_strv_extend(&session->server_argv, options->server_args.items);
+        wg_strv_push(&session->init_argv, session->refserver);
+        for (size_t i = 0; i < sizeof init / sizeof init[0]; i++)
+            wg_strv_push(&session->init_argv, init[i]);
+        wg_strv_push(&session->inputs, session->refserver);
+        wg_strv_push(&session->server_env, "FASTAPI_APPLICATION_MODE=testing");
+        session->ready_path = options->ready ? options->ready : "/health";
+    }
+    wg_strv_extend(&session->inputs, options->inputs.items);
+    wg_strv_extend(&session->server_env, options->server_env.items);
+    return 0;
+}
+
+static int open_suite(struct session *session, struct wg_err *err)
+{
+    struct run_options *options = &session->options;
+    if (options->suite_binary)
+        session->suite_binary = wg_strdup(options->suite_binary);
+    else if (wg_locate_api_suite(&session->suite_binary, err) != 0)
+        return -1;
+    session->suite_log_fd =
+        open(session->directory.suite_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (session->suite_log_fd < 0)
+        return wg_err_errno(err, "create %s", session->directory.suite_log);
+    return wg_suite_client_start(session->suite_binary, session->suite_log_fd, SUITE_TIMEOUT_MS,
+                                 &session->client, err);
+}
+
+static int select_tests(struct session *session, struct wg_err *err)
+{
+    if (wg_suite_client_list(session->client, SUITE_TIMEOUT_MS, &session->plan, err) != 0)
+        return -1;
+    if (session->options.shuffle)
+        wg_plan_shuffle(&session->plan, (uint64_t)session->options.seed);
+    return wg_plan_select(&session->plan, session->patterns.items, err);
+}
+
+static int build_template(struct session *session, struct wg_err *err)
+{
+    struct wg_template_spec spec = {
+        .name = session->options.server ? "server" : "refserver",
+        .command = session->init_argv.items,
+        .inputs = session->inputs.items,
+    };
+    if (wg_template_get(&spec, &session->tmpl, err) != 0)
+        return -1;
+    uint64_t bytes = 0;
+    if (wg_tree_size(wg_template_path(session->tmpl), &bytes, err) != 0)
+        return -1;
+    /* Room for a clone per worker and for what tests write into each. */
+    uint64_t need = (bytes + (16u << 20)) * (uint64_t)session->options.workers;
+    return wg_run_sandbox_create(need, &session->sandbox, err);
+}
+
+static void emit_run_started(struct session *session, int argc, char **argv)
+{
+    char wall[32];
+    struct utsname kernel;
+    wg_clock_format_utc(wg_clock_wall_ns(), wall, sizeof wall);
+    uname(&kernel);
+    json_t *words = json_array();
+    for (int i = 0; i < argc; i++)
+        json_array_append_new(words, wg_json_string_new(argv[i], strlen(argv[i])));
+    wg_event_emit(
+        session->log, WG_EVENT_RUN_STARTED,
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s}", "version",
+                  WG_EVENTS_VERSION, "walgrind", WG_VERSION, "wall", wall, "directory",
+                  session->directory.path, "sandbox", wg_run_sandbox_path(session->sandbox),
+                  "tmpfs", wg_run_sandbox_is_tmpfs(session->sandbox), "workers",
+                  (int)session->options.workers, "argv", words, "sqlite", sqlite3_libversion(),
+                  "kernel", kernel.release, "template", wg_template_hash(session->tmpl)));
+    wg_event_emit(session->log, WG_EVENT_PLAN,
+                  json_pack("{s:I, s:I, s:I, s:I}", "tests", (json_int_t)session->plan.test_count,
+                            "suites", (json_int_t)session->plan.suite_count, "selected",
+                            (json_int_t)session->plan.selected_count, "seed",
+                            (json_int_t)session->options.seed));
+}
+
+static void apply_to_model(void *context, enum wg_event_kind kind, const json_t *event)
+{
+    wg_model_apply(context, kind, event);
+}
+
+static int open_record(struct session *session, struct wg_err *err)
+{
+    if (wg_event_log_create(session->directory.events, &session->log, err) != 0)
+        return -1;
+    wg_event_log_listen(session->log, apply_to_model, &session->model);
+    if (session->options.progress) {
+        session->terminal = wg_terminal_create(stderr, &session->model);
+        wg_event_log_listen(session->log, wg_terminal_show, session->terminal);
+    }
+    return 0;
+}
+
+/* What a clean start tells before the tests run. */
+static void print_start(const struct session *session, const struct wg_reaped *reaped)
+{
+    if (!session->options.progress)
+        return;
+    if (reaped->sandboxes > 0 || reaped->processes > 0)
+        fprintf(stderr, "cleaned up after a killed run: %d sandboxes, %d processes\n",
+                reaped->sandboxes, reaped->processes);
+    fprintf(stderr, "%zu of %zu tests in %zu suites, %ld workers, sandbox %s%s\n",
+            session->plan.selected_count, session->plan.test_count, session->plan.suite_count,
+            session->options.workers, wg_run_sandbox_path(session->sandbox),
+            wg_run_sandbox_is_tmpfs(session->sandbox) ? " (tmpfs)"
+                                                      : " (on disk: no tmpfs has room)");
+    if (session->options.shuffle)
+        fprintf(stderr, "shuffled with --seed=%ld\n", session->options.seed);
+}
+
+static int prepare(struct session *session, struct wg_err *err)
+{
+    struct wg_reaped reaped;
+    wg_run_sandbox_reap(&reaped);
+    if (block_signals(session, err) != 0 || choose_server(session, err) != 0 ||
+        wg_run_directory_create(session->options.run_directory, &session->directory, err) != 0 ||
+        open_suite(session, err) != 0 || select_tests(session, err) != 0 ||
+        build_template(session, err) != 0 || open_record(session, err) != 0)
+        return -1;
+    print_start(session, &reaped);
+    return 0;
+}
+
+static int execute(struct session *session, struct wg_err *err)
+{
+    const struct run_options *options = &session->options;
+    const struct wg_mode *modes[3] = {wg_mode_find(options->isolate ? options->isolate : "suite")};
+    if (options->both && !modes[0]->swarm)
+        modes[1] = wg_mode_find("none");
+    struct wg_unit_provider provider = {
+        .tmpl = session->tmpl,
+        .server_argv = session->server_argv.items,
+        .server_env = session->server_env.items,
+        .ready_path = session->ready_path,
+        .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
+        .reset_strategy = options->reset,
+        .reset_timeout_ms = WG_DEFAULT_RESET_TIMEOUT_MS,
+        .kept_directory = session->directory.databases,
+    };
+    struct wg_run_options run_options = {
+        .suite_binary = session->suite_binary,
+        .plan = &session->plan,
+        .modes = modes,
+        .repeat = options->repeat,
+        .workers = (int)options->workers,
+        .timeout_ms = (int)options->timeout_ms,
+        .grace_ms = (int)options->grace_ms,
+        .ops = wg_unit_provider_ops(),
+        .provider = &provider,
+        .sandbox = wg_run_sandbox_path(session->sandbox),
+        .log_directory = session->directory.servers,
+        .repeat_prefix = "walgrind run",
+        .interrupt_fd = session->interrupt_fd,
+        .suite_stderr_fd = session->suite_log_fd,
+    };
+    struct wg_suite_client *client = session->client;
+    session->client = NULL;
+    return wg_run(&run_options, client, session->log, err);
+}
+
+static void internal_error(struct session *session, const struct wg_err *err)
+{
+    wg_event_emit(
+        session->log, WG_EVENT_INTERNAL_ERROR,
+        json_pack("{s:o}", "message", wg_json_string_new(err->message, strlen(err->message))));
+}
+
+/* Ends the record, writes the reports, prints the result; returns the exit code. */
+static int conclude(struct session *session)
+{
+    struct wg_err err = WG_ERR_INIT;
+    const struct wg_err *lost = wg_event_log_error(session->log);
+    if (lost)
+        internal_error(session, lost);
+    wg_event_emit(
+        session->log, WG_EVENT_RUN_FINISHED,
+        json_pack("{s:f}", "ms", (double)wg_event_log_now_ns(session->log) / (double)WG_NS_PER_MS));
+    if (wg_junit_write(&session->model, session->directory.junit, &err) != 0 ||
+        (session->options.junit &&
+         wg_junit_write(&session->model, session->options.junit, &err) != 0))
+        internal_error(session, &err);
+    wg_terminal_destroy(session->terminal);
+    session->terminal = NULL;
+    struct wg_summary_options summary = {
+        .color = wg_terminal_wants_color(stdout),
+        .directory = session->directory.path,
+    };
+    wg_summary_print(&session->model, &summary, stdout);
+    if (fflush(stdout) != 0)
+        return WG_EXIT_INFRASTRUCTURE;
+    return wg_verdict_exit_code(wg_model_verdict(&session->model));
+}
+
+static long default_workers(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    long workers = 2 * (processors > 0 ? processors : 1);
+    if (workers < SWARM_WORKERS_MIN)
+        workers = SWARM_WORKERS_MIN;
+    return workers > WG_LIMIT_WORKERS ? WG_LIMIT_WORKERS : workers;
+}
+
+/* Options that follow from others. */
+static void settle_options(struct run_options *options)
+{
+    if (!options->isolate)
+        options->both = true;
+    if (options->seed > 0)
+        options->shuffle = true;
+    if (options->shuffle && options->seed == 0) {
+        uint32_t random;
+        wg_random_bytes(&random, sizeof random);
+        options->seed = 1 + (long)(random % 1000000000u);
+    }
+    if (options->workers == 0)
+        options->workers = default_workers();
+}
+
+static int run(int argc, char **argv)
+{
+    struct wg_err err = WG_ERR_INIT;
+    struct session session = {
+        .options = {.timeout_ms = WG_DEFAULT_TEST_TIMEOUT_MS,
+                    .grace_ms = WG_DEFAULT_GRACE_MS,
+                    .repeat = 1,
+                    .progress = true},
+        .suite_log_fd = -1,
+        .interrupt_fd = -1,
+    };
+    wg_model_init(&session.model);
+    int exit_code;
+    int parsed = wg_command_parse(&wg_command_run, argc, argv, false, &session.options,
+                                  &session.patterns, &err);
+    if (parsed != 0) {
+        exit_code = parsed > 0 ? WG_EXIT_PASSED : wg_command_fail(&wg_command_run, &err);
+        goto out;
+    }
+    settle_options(&session.options);
+    if (prepare(&session, &err) != 0) {
+        exit_code = wg_command_fail(&wg_command_run, &err);
+        goto out;
+    }
+    emit_run_started(&session, argc, argv);
+    if (execute(&session, &err) != 0)
+        internal_error(&session, &err);
+    exit_code = conclude(&session);
+out:
+    session_finish(&session);
+    return exit_code;
+}

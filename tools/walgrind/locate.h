@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * locate.h - where the parts of an installation lie.
+ *
+ * The same lookup serves the build tree and an installation: places are tried relative to the
+ * directory of the running binary.
+ */
+#ifndef WG_TOOLS_WALGRIND_LOCATE_H
+#define WG_TOOLS_WALGRIND_LOCATE_H
+
+#include "harness/base/err.h"
+
+/* The embedded reference server; an absolute path that the caller frees. */
+int wg_locate_refserver(char **ret_path, struct wg_err *err);
+/* The suite binary with the API tests of the reference server. */
+int wg_locate_api_suite(char **ret_path, struct wg_err *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run_directory.h - where a run keeps its record.
+ *
+ *   .walgrind/                 holds a .gitignore of its own
+ *     last -> runs/…           the newest run
+ *     runs/20260131-123456-k3v9/
+ *       events.jsonl           the truth; everything else can be computed from it
+ *       junit.xml
+ *       servers/UNIT-MODE-NAME.log
+ *       suite.log              output of the suite binary itself
+ *       databases/unit-N/      databases in which something was wrong
+ */
+#ifndef WG_TOOLS_WALGRIND_RUN_DIRECTORY_H
+#define WG_TOOLS_WALGRIND_RUN_DIRECTORY_H
+
+#include "harness/base/err.h"
+
+struct wg_run_directory {
+    char *path;   /* absolute */
+    char *events; /* files in it */
+    char *junit;
+    char *servers;
+    char *suite_log;
+    char *databases;
+};
+
+/* Makes the directory: `chosen` when not NULL (must not exist or be empty), else a new one below
+ * ./.walgrind/runs. */
+int wg_run_directory_create(const char *chosen, struct wg_run_directory *ret_directory,
+                            struct wg_err *err);
+/* Names the files of an existing one; NULL means the newest below ./.walgrind. */
+int wg_run_directory_open(const char *chosen, struct wg_run_directory *ret_directory,
+                          struct wg_err *err);
+void wg_run_directory_finish(struct wg_run_directory *directory);
+
+#endif
