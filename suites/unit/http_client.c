@@ -186,19 +186,19 @@ Test(http_client, each_of_many_requests_may_have_its_own_session_and_fails_alone
     struct wg_http *other = wg_http_create(wg_http_base_url(http));
     wg_http_set_header(http, "X-Who", "first");
     wg_http_set_header(other, "X-Who", "other");
-    const struct wg_request requests[] = {
-        {.path = "/echo"},
-        {                                       .path = "/echo",   .session = other},
-        {                                       .path = "/slow", .timeout_ms = 50},
-        { .path = "/echo",               .json = json_pack("[i]", 1)},
-    };
+    json_t *json = json_pack("[i]", 1);
+    const struct wg_request plain = {.path = "/echo"};
+    const struct wg_request with_session = {.path = "/echo", .session = other};
+    const struct wg_request too_slow = {.path = "/slow", .timeout_ms = 50};
+    const struct wg_request with_json = {.path = "/echo", .json = json};
+    const struct wg_request requests[] = {plain, with_session, too_slow, with_json};
     struct wg_response *responses[4];
     wg_http_send_all(http, requests, 4, responses);
     wg_expect_str(responses[0], "headers.X-Who", eq, "first");
     wg_expect_str(responses[1], "headers.X-Who", eq, "other");
     cr_assert(eq(long, responses[2]->status, 0));
     wg_expect_str(responses[3], "body", eq, "[1]");
-    json_decref(requests[3].json);
+    json_decref(json);
     wg_http_destroy(other);
     fixture_finish(http);
 }

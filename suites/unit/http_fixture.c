@@ -8,8 +8,10 @@
 
 #include "fixtures/server/server.h"
 #include "harness/base/str.h"
+#include "harness/suite/suite.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +23,6 @@ static struct {
     struct wg_server *server;
     int report_fd; /* -1: assertions go to Criterion */
 } fixture = {.report_fd = -1};
-
-/* As harness/suite/suite.h declares them. */
-void wg_suite_emit(json_t *event);
-void wg_suite_on_load(void (*prepare)(void));
 
 void wg_suite_emit(json_t *event)
 {
@@ -86,7 +84,7 @@ json_t *fixture_last_event(void)
 char *fixture_failure_of(void (*body)(struct wg_http *http), struct wg_http *http)
 {
     int fds[2];
-    cr_assert(eq(int, pipe(fds), 0));
+    cr_assert(eq(int, pipe2(fds, O_CLOEXEC), 0));
     pid_t pid = fork();
     if (pid == 0) {
         close(fds[0]);
