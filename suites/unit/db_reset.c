@@ -152,35 +152,31 @@ Test(db_reset, every_live_strategy_undoes_every_kind_of_change, .timeout = 60)
 }
 
 /*
- * The n-th reset leaves the database as the first did, although the tests between change the
- * schema each time in another way and one connection sleeps through several of them.
+ * Each round another test makes a table `t` of another shape. Connection 5 reads it and sleeps over
+ * the reset: if a schema version came back with another schema, it would use what it parsed before.
  */
 static void check_schema_cache(const struct wg_reset_strategy_info *info)
 {
-    static const char *const schemas[] = {"CREATE TABLE t(a, b, c)", "CREATE TABLE t(c, a)",
-                                          "CREATE TABLE t(x, y, z, a, b, c, d)",
-                                          "CREATE TABLE u(a UNIQUE)"};
+    static const char *const schemas[] = {"CREATE TABLE t(a, b, c)", "CREATE TABLE t(c, b, a)",
+                                          "CREATE TABLE t(x, y, z, a)",
+                                          "CREATE TABLE t(b UNIQUE, a UNIQUE)"};
     struct stage stage = stage_open(info->name, sample_wal_sql);
     for (int round = 0; round < 24; round++) {
-        bool is_t = round % 4 != 3;
         char *create = wg_format("sql 0 %s", schemas[round % 4]);
-        char *fill = wg_format("sql %d INSERT INTO %s(a) VALUES (%d)", 1 + round % 5,
-                               is_t ? "t" : "u", round);
-        char *read = wg_format("sql %d SELECT a FROM %s", 1 + round % 5, is_t ? "t" : "u");
+        char *fill = wg_format("sql 0 INSERT INTO t(a) VALUES (%d)", round);
         char *value = wg_format("ok %d", round);
         worker_expect(&stage.worker, create, "ok");
         worker_expect(&stage.worker, fill, "ok");
-        worker_expect(&stage.worker, read, value);
+        worker_expect(&stage.worker, "sql 5 SELECT a FROM t", value);
         struct wg_reset_report report = reset_now(stage.set);
         cr_expect(eq(int, report.databases[0].outcome, WG_RESET_DONE));
-        char *gone = wg_format("sql %d SELECT name FROM person WHERE id = 42", round % 6);
-        worker_expect(&stage.worker, gone, "ok person 42");
-        worker_expect_start(&stage.worker, read, "error 1 no such table");
+        worker_expect(&stage.worker, "sql 1 SELECT name FROM person WHERE id = 42", "ok person 42");
+        worker_expect_start(&stage.worker, "sql 2 SELECT a FROM t", "error 1 no such table");
+        worker_expect(&stage.worker, "sql 3 DELETE FROM note", "ok"); /* a test without a schema */
+        (void)reset_now(stage.set);
         free(create);
         free(fill);
-        free(read);
         free(value);
-        free(gone);
     }
     expect_template_state(&stage, info);
     stage_close(&stage);
