@@ -321,8 +321,11 @@ int wg_save_xml(struct wg_req *req, const char *xml, size_t size, const char *fi
         return wg_reply_detail(req, 400, "Invalid XML: %s", complaint);
     int rc = run_save(&save, xml, size, file_id, new_version);
     wg_tei_finish(&save.tei);
-    if (rc < 0)
-        return wg_reply_detail(req, 500, "Save failed: %s", req->fail.message);
+    if (rc < 0) {
+        /* Content that another row has is the client's conflict, no trouble of the server's. */
+        bool conflict = (req->fail.code & 0xff) == SQLITE_CONSTRAINT;
+        return wg_reply_detail(req, conflict ? 409 : 500, "Save failed: %s", req->fail.message);
+    }
     return 0;
 }
 

@@ -84,12 +84,12 @@ int wg_locks_release(struct wg_req *req)
                          : reply_action(req, "already_released",
                                         "File not found - lock already released: ", id);
     if (req->session == NULL)
-        return wg_reply_text_500(req);
+        return wg_reply_detail(req, 401, "Authentication required");
     int got = wg_lock_release(req, file.stable_id, req->session);
     if (got < 0)
         return -1;
     if (got == 2)
-        return wg_reply_text_500(req);
+        return wg_reply_detail(req, 409, "The lock is held by another session");
     wg_event_send(req, req->session, "lockReleased",
                   json_pack("{s:s}", "stable_id", file.stable_id));
     if (got == 0)
@@ -106,7 +106,7 @@ int wg_locks_heartbeat(struct wg_req *req)
     if (found <= 0)
         return found < 0 ? -1 : wg_reply_detail(req, 404, "File not found: %s", id);
     if (req->session == NULL)
-        return wg_reply_text_500(req);
+        return wg_reply_detail(req, 401, "Authentication required");
     int got = wg_lock_acquire(req, file.stable_id, req->session);
     if (got < 0)
         return -1;
