@@ -12,6 +12,7 @@
 /* Lines of a failed test's output that are shown; the events keep all. */
 #define OUTPUT_LINES_SHOWN   30
 #define EVIDENCE_LINES_SHOWN 20
+#define LIST_SHOWN           3
 
 static const struct {
     const char *mode;
@@ -140,6 +141,10 @@ static void print_list(const struct wg_event_list *list, const char *title, cons
                        const struct style *style, FILE *out)
 {
     for (size_t i = 0; i < list->count; i++) {
+        if (i == LIST_SHOWN) {
+            fprintf(out, "    … and %zu more of this kind in events.jsonl\n", list->count - i);
+            return;
+        }
         fprintf(out, "%s%s%s %s\n", style->red, title, style->off,
                 wg_json_str(list->items[i], "name", ""));
         print_indented(out, wg_json_str(list->items[i], key, ""), "    ", OUTPUT_LINES_SHOWN);
@@ -173,6 +178,9 @@ static void print_evidence(const struct wg_model *model, const struct style *sty
                 wg_json_str(verified, "path", ""), (long long)wg_json_int(verified, "unit", 0));
         json_array_foreach(json_object_get(verified, "problems"), index, problem)
             fprintf(out, "    %s\n", json_string_value(problem));
+        const char *kept = wg_json_str(verified, "kept", "");
+        if (kept[0])
+            fprintf(out, "    kept: %s\n", kept);
         fputc('\n', out);
     }
 }
