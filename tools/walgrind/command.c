@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ static unsigned edit_distance(const char *a, const char *b)
     unsigned row[WORD_MAX_LENGTH + 1];
     size_t b_length = strlen(b);
     if (strlen(a) > WORD_MAX_LENGTH || b_length > WORD_MAX_LENGTH)
-        return WORD_MAX_LENGTH;
+        return UINT_MAX;
     for (size_t j = 0; j <= b_length; j++)
         row[j] = (unsigned)j;
     for (size_t i = 1; a[i - 1]; i++) {
