@@ -32,7 +32,7 @@ Test(base_token, a_buffer_of_one_byte_gives_the_empty_string)
 
 Test(base_token, tokens_differ)
 {
-    static char tokens[200][17];
+    char tokens[200][17];
     for (int i = 0; i < 200; i++) {
         wg_token(tokens[i], sizeof tokens[i]);
         for (int k = 0; k < i; k++)

@@ -98,12 +98,12 @@ def check_own_header(source, project):
 
 
 def check_guard(source, _project):
-    guard = "WG_" + re.sub(r"[^A-Z0-9]", "_", source.path.upper())
+    name = re.sub(r"[^A-Z0-9]", "_", os.path.basename(source.path).upper())
     match = re.search(r"#ifndef (\w+)\n#define (\w+)\n", source.code)
     if not match or match.group(1) != match.group(2):
-        yield 1, f"no include guard; expected {guard}"
-    elif match.group(1) != guard:
-        yield source.line_at(match.start()), f"the guard is {match.group(1)}, expected {guard}"
+        yield 1, f"no include guard; expected WG_..._{name}"
+    elif not re.fullmatch(f"WG_(\\w+_)?{name}", match.group(1)):
+        yield source.line_at(match.start()), f"the guard is {match.group(1)}, expected WG_..._{name}"
 
 
 def check_spdx(source, _project):
@@ -115,10 +115,13 @@ def check_spdx(source, _project):
 
 
 def check_head(source, project):
-    """Headers and scripts open with 'name - what it is', C files without a header of their own with a comment."""
-    if source.kind == "c":
-        if source.path[:-2] + ".h" not in project.paths and not source.lines[1].startswith("/*"):
-            yield 2, "no head comment behind the SPDX line"
+    """Scripts open with 'name - what it is', C files with a comment beyond the licence (not needed beside a header)."""
+    if source.kind in C:
+        if source.kind == "c" and source.path[:-2] + ".h" in project.paths:
+            return
+        head = source.text[: len(source.text) - len(re.sub(r"\A(\s*/\*.*?\*/)+", "", source.text, flags=re.S))]
+        if len(re.findall(r"[a-z]{2,}", head.replace("License-Identifier", ""))) < 3:
+            yield 2, "no head comment: say what the file is"
         return
     name = os.path.basename(source.path)
     head = "\n".join(source.lines[1:6])
@@ -161,7 +164,7 @@ def check_print(source, _project):
             yield line, f"only {', '.join(tables.PRINTERS)} print; give an error or an event instead"
 
 
-TYPEDEF = re.compile(r"\btypedef\s+(?:const\s+)?(?:struct|union)\b")
+TYPEDEF = re.compile(r"\btypedef\s+(?:const\s+)?(?:struct|union)\b[^;(]*[;{]")
 
 
 def check_typedef(source, _project):
@@ -297,7 +300,7 @@ RULES = (
     Rule("include-library", "a part uses only the libraries of its row", C, check_library),
     Rule("include-root", "our includes start at the project root", C, check_include_root),
     Rule("own-header-first", "a C file includes its own header first", ("c",), check_own_header),
-    Rule("include-guard", "a header has a guard named after its path", ("h",), check_guard),
+    Rule("include-guard", "a header has a guard named after it", ("h",), check_guard),
     Rule("spdx", "the first line names the licence", TEXTS, check_spdx),
     Rule("head-comment", "a file says at its head what it is", C + ("python", "shell"), check_head),
     Rule("banned-call", "calls with a better replacement are not made", C, check_banned),

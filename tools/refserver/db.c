@@ -154,7 +154,7 @@ static int bind_one(sqlite3_stmt *statement, int index, char type, va_list *list
     }
     case 'i': return sqlite3_bind_int64(statement, index, va_arg(*list, int64_t));
     case 'f': return sqlite3_bind_double(statement, index, va_arg(*list, double));
-    default: assert(!"unknown type letter"); return SQLITE_MISUSE;
+    default: assert(false); return SQLITE_MISUSE; /* no such letter */
     }
 }
 

@@ -45,7 +45,7 @@ int wg_server_bind(const char *host, int port, int *ret_fd, int *ret_port, struc
         wg_fail_set(fail, 0, "cannot bind %s:%d: %s", host, port, strerror(errno));
         goto out;
     }
-    struct sockaddr_in bound;
+    struct sockaddr_in bound = {0};
     socklen_t size = sizeof bound;
     if (getsockname(fd, (struct sockaddr *)&bound, &size) < 0) {
         wg_fail_set(fail, 0, "cannot read the bound port: %s", strerror(errno));
