@@ -39,10 +39,10 @@ static const struct {
     const char *name;
     int exit_code;
 } verdicts[] = {
-    [WG_VERDICT_PASS] = {"PASS",       0},
-    [WG_VERDICT_FAIL] = {"FAIL",       1},
+    [WG_VERDICT_PASS] = {"PASS", 0},
+    [WG_VERDICT_FAIL] = {"FAIL", 1},
     [WG_VERDICT_INCOMPLETE] = {"INCOMPLETE", 3},
-    [WG_VERDICT_ERROR] = {"ERROR",      3},
+    [WG_VERDICT_ERROR] = {"ERROR", 3},
 };
 
 bool wg_outcome_is_failure(enum wg_outcome outcome)

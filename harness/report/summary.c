@@ -18,9 +18,9 @@ static const struct {
     const char *mode;
     const char *meaning;
 } mode_meanings[] = {
-    {"suite",  "isolated: databases and server per suite" },
+    {"suite", "isolated: databases and server per suite"},
     {"worker", "isolated: databases and server per worker"},
-    {"none",   "swarm: one server for all at once"        },
+    {"none", "swarm: one server for all at once"},
 };
 
 struct style {

@@ -17,9 +17,9 @@
 #define SUITE_RESTARTS_MAX     20
 
 static const struct wg_mode modes[] = {
-    {.name = "suite",  .unit_per_suite = true},
+    {.name = "suite", .unit_per_suite = true},
     {.name = "worker"},
-    {.name = "none",   .swarm = true                      },
+    {.name = "none", .swarm = true},
 };
 
 const struct wg_mode *wg_mode_find(const char *name)

@@ -23,8 +23,8 @@ struct wg_stacks {
 
 /* Debuggers in order of preference; {pid} is replaced. The first that starts is used. */
 static const char *const debuggers[][12] = {
-    {"eu-stack",                      "-p", "{pid}", NULL},
-    { "gdb", "-q", "-nx", "-batch", "-ex", "set pagination off", "-ex",
+    {"eu-stack", "-p", "{pid}", NULL},
+    {"gdb", "-q", "-nx", "-batch", "-ex", "set pagination off", "-ex",
      "thread apply all backtrace 30", "-p", "{pid}", NULL},
 };
 

@@ -140,23 +140,24 @@ Test(base_json, bytes_that_are_no_utf8_become_replacement_characters)
         size_t size;
         const char *expected;
     } cases[] = {
-        {"plain",          "abc",                                  3, "abc"                                 },
-        {"well formed",    "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9,
-         "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"                                                             },
-        {"nul",            "a\0b",                                 3,
+        {"plain", "abc", 3, "abc"},
+        {"well formed", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9,
+         "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {"nul", "a\0b", 3,
          "a\xe2\x90\x80"
-         "b"                                                                                                },
+         "b"},
         {"stray byte",
          "a\xff"
-         "b",                                                      3,
+         "b",
+         3,
          "a\xef\xbf\xbd"
-         "b"                                                                                                },
-        {"cut sequence",   "\xe2\x82",                             2, "\xef\xbf\xbd\xef\xbf\xbd"            },
-        {"overlong slash", "\xc0\xaf",                             2, "\xef\xbf\xbd\xef\xbf\xbd"            },
-        {"surrogate",      "\xed\xa0\x80",                         3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-        {"past U+10FFFF",  "\xf4\x90\x80\x80",                     4,
-         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"                                                 },
-        {"empty",          "",                                     0, ""                                    },
+         "b"},
+        {"cut sequence", "\xe2\x82", 2, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"overlong slash", "\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"surrogate", "\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"past U+10FFFF", "\xf4\x90\x80\x80", 4,
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"empty", "", 0, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         json_t *value = wg_json_string_new(cases[i].bytes, cases[i].size);

@@ -82,13 +82,8 @@ Test(command_parse, durations_have_units)
         const char *text;
         int64_t ms;
     } cases[] = {
-        {"0",     0      },
-        {"30",    30000  },
-        {"30s",   30000  },
-        {"1.5s",  1500   },
-        {"250ms", 250    },
-        {"5m",    300000 },
-        {"2h",    7200000},
+        {"0", 0},       {"30", 30000},  {"30s", 30000},  {"1.5s", 1500},
+        {"250ms", 250}, {"5m", 300000}, {"2h", 7200000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct parsed p = PARSE("--timeout", cases[i].text);
@@ -102,29 +97,29 @@ Test(command_parse, bad_words_are_usage_errors_that_name_the_option)
     static const struct {
         const char *word, *named;
     } cases[] = {
-        {"--workers=0",       "--workers"},
-        {"--workers=65",      "--workers"},
-        {"--workers=",        "--workers"},
-        {"--workers=3x",      "--workers"},
-        {"-j0",               "--workers"},
-        {"--rate=1.5",        "--rate"   },
-        {"--rate=nan",        "--rate"   },
-        {"--rate=",           "--rate"   },
-        {"--color=neve",      "--color"  },
-        {"--color=auto|",     "--color"  },
-        {"--color=",          "--color"  },
+        {"--workers=0", "--workers"},
+        {"--workers=65", "--workers"},
+        {"--workers=", "--workers"},
+        {"--workers=3x", "--workers"},
+        {"-j0", "--workers"},
+        {"--rate=1.5", "--rate"},
+        {"--rate=nan", "--rate"},
+        {"--rate=", "--rate"},
+        {"--color=neve", "--color"},
+        {"--color=auto|", "--color"},
+        {"--color=", "--color"},
         {"--timeout=5 years", "--timeout"},
-        {"--timeout=-1",      "--timeout"},
-        {"--timeout=inf",     "--timeout"},
-        {"--timeout=s",       "--timeout"},
-        {"--verbose=yes",     "--verbose"},
-        {"-vx",               "-v"       },
-        {"--no-name",         "--no-name"},
-        {"--no-verbose=1",    "verbose"  },
-        {"--name",            "--name"   },
-        {"-j",                "-j"       },
-        {"-x",                "-x"       },
-        {"--",                NULL       },
+        {"--timeout=-1", "--timeout"},
+        {"--timeout=inf", "--timeout"},
+        {"--timeout=s", "--timeout"},
+        {"--verbose=yes", "--verbose"},
+        {"-vx", "-v"},
+        {"--no-name", "--no-name"},
+        {"--no-verbose=1", "verbose"},
+        {"--name", "--name"},
+        {"-j", "-j"},
+        {"-x", "-x"},
+        {"--", NULL},
     };
     for (size_t i = 0; cases[i].named; i++) {
         struct parsed p = PARSE(cases[i].word);
@@ -171,14 +166,9 @@ Test(command_parse, the_nearest_word_is_near)
     static const struct {
         const char *word, *nearest;
     } cases[] = {
-        {"rum",     "run"    },
-        {"exce",    "exec"   },
-        {"exporle", "explore"},
-        {"reprt",   "report" },
-        {"run",     "run"    },
-        {"zzzzzz",  NULL     },
-        {"x",       NULL     },
-        {"",        NULL     },
+        {"rum", "run"},      {"exce", "exec"}, {"exporle", "explore"},
+        {"reprt", "report"}, {"run", "run"},   {"zzzzzz", NULL},
+        {"x", NULL},         {"", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *nearest = wg_command_nearest(cases[i].word, words);

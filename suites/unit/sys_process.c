@@ -267,10 +267,7 @@ Test(sys_process, mapped_descriptors_arrive_even_when_numbers_cross)
     cr_assert(eq(long, write(a[1], "from-a\n", 7), 7));
     cr_assert(eq(long, write(b[1], "from-b\n", 7), 7));
     /* Each becomes the number that the other has now. */
-    struct wg_fd_map maps[] = {
-        {a[0], b[0]},
-        {b[0], a[0]}
-    };
+    struct wg_fd_map maps[] = {{a[0], b[0]}, {b[0], a[0]}};
     struct wg_process_options options = WG_PROCESS_OPTIONS_INIT;
     options.fds = maps;
     options.fd_count = 2;
@@ -381,8 +378,8 @@ Test(sys_process, a_status_reads_as_a_person_would_say_it)
         int status;
         const char *text;
     } rows[] = {
-        {3 << 8,         "exit 3"                         },
-        {SIGSEGV,        "signal 11 (Segmentation fault)" },
+        {3 << 8, "exit 3"},
+        {SIGSEGV, "signal 11 (Segmentation fault)"},
         {SIGABRT | 0x80, "signal 6 (Aborted), core dumped"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -13,9 +13,9 @@
 #include <strings.h>
 
 const struct wg_field wg_collection_fields[] = {
-    {"id",           WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"name",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"description",              WG_FIELD_TEXT, 0, NULL},
+    {"id", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"name", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"description", WG_FIELD_TEXT, 0, NULL},
     {0},
 };
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 const struct wg_db_kind wg_db_kinds[WG_DB_COUNT] = {
-    [WG_DB_METADATA] = {"metadata", "metadata.db", "wal",    60000, true },
-    [WG_DB_SESSIONS] = {"sessions", "sessions.db", "wal",    5000,  true },
-    [WG_DB_LOCKS] = {"locks",    "locks.db",    "delete", 30000, false},
+    [WG_DB_METADATA] = {"metadata", "metadata.db", "wal", 60000, true},
+    [WG_DB_SESSIONS] = {"sessions", "sessions.db", "wal", 5000, true},
+    [WG_DB_LOCKS] = {"locks", "locks.db", "delete", 30000, false},
 };
 
 /* Logs what went wrong last on the connection and tells the request. Always -1. */

@@ -73,13 +73,7 @@ static int parse_duration(const char *text, int64_t *ret_ms)
     static const struct {
         const char *unit;
         double ms;
-    } units[] = {
-        {"",   1e3   },
-        {"s",  1e3   },
-        {"ms", 1     },
-        {"m",  60e3  },
-        {"h",  3600e3}
-    };
+    } units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"m", 60e3}, {"h", 3600e3}};
     char *end = NULL;
     errno = 0;
     double number = strtod(text, &end);
