@@ -153,7 +153,9 @@ def check_cloexec(source, _project):
 
 
 PRINTS = call_pattern(tables.PRINT_CALLS)
-STREAM_PRINTS = re.compile(r"(?<![\w.>])(?:v?fprintf\s*\(\s*(?:stdout|stderr)\b|fput[sc]\s*\([^;]*\b(?:stdout|stderr)\b)")
+STREAM_PRINTS = re.compile(
+    r"(?<![\w.>])(?:v?fprintf\s*\(\s*(?:stdout|stderr)\b|fput[sc]\s*\([^;]*\b(?:stdout|stderr)\b)"
+)
 
 
 def check_print(source, _project):
@@ -199,6 +201,12 @@ def check_file_length(source, _project):
     length = source.text.count("\n")
     if length > tables.FILE_LINES_MAX:
         yield length, f"file of {length} lines; at most {tables.FILE_LINES_MAX}"
+
+
+def check_line_length(source, _project):
+    for number, line in enumerate(source.lines, 1):
+        if len(line) > tables.LINE_COLUMNS_MAX:
+            yield number, f"line of {len(line)} columns; at most {tables.LINE_COLUMNS_MAX}"
 
 
 MARK = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b")
@@ -310,6 +318,7 @@ RULES = (
     Rule("goto-out", "goto jumps forward to 'out' only", C, check_goto),
     Rule("function-length", "a function fits on a screen", C, check_function_length),
     Rule("file-length", "a file has one subject", PROGRAMS, check_file_length),
+    Rule("line-length", "a line fits beside another", PROGRAMS, check_line_length),
     Rule("mark", "work is done, not marked", PROGRAMS, check_mark),
     Rule("dead-code", "code is not kept in comments", C, check_dead_code),
     Rule("line-comment", "comments are /* */", C, check_line_comment),

@@ -6,6 +6,7 @@ Each table is data; the code that reads it is in rules.py and objects.py. Its ro
 
 FUNCTION_LINES_MAX = 70  # lines between the braces
 FILE_LINES_MAX = 600
+LINE_COLUMNS_MAX = 120  # clang-format keeps to 100 but does not break strings
 
 HARNESS = "harness/"
 
@@ -125,6 +126,8 @@ EXCEPTIONS = (
 # Writable objects of static storage: (object file's source, symbol pattern, reason).
 WRITABLE = (
     (r"suites/.*", r"\w+_(meta|extra)", "Criterion's Test() and TestSuite() make two of them each"),
+    (r"suites/.*", r"fixture", "Criterion's .init takes no argument: what it shares with its tests is static"),
+    (r"suites/unit/db_worker\.c", r"line", "a line as long as the limit, in a program of its own"),
 )
 
 # External names of harness/ and fixtures/ that do not begin with wg_: (source, symbol pattern, reason).
