@@ -8,24 +8,24 @@
 #ifndef WG_HARNESS_BASE_LIMIT_H
 #define WG_HARNESS_BASE_LIMIT_H
 
-#define WG_LIMIT_TEST_NAME     256         /* bytes of suite/test[label] with the NUL */
-#define WG_LIMIT_TEST_OUTPUT   (1u << 20)  /* bytes of stdout + stderr kept per test */
-#define WG_LIMIT_TEST_MESSAGES 64          /* assertion records kept per test */
-#define WG_LIMIT_MESSAGE       (16u << 10) /* bytes of one assertion message */
-#define WG_LIMIT_PACKET        (64u << 10) /* bytes of one packet of the suite protocol */
-#define WG_LIMIT_PARAMS        100000      /* cases of one parameterised test */
-#define WG_LIMIT_TESTS         100000      /* tests of one suite binary */
-#define WG_LIMIT_WORKERS       256         /* concurrent tests */
-#define WG_LIMIT_DATABASES     32          /* databases of one set */
-#define WG_LIMIT_SERVER_LOG    (64u << 20) /* bytes of server output scanned per run */
-#define WG_LIMIT_LOG_LINE      (64u << 10) /* bytes of one server log line */
-#define WG_LIMIT_HTTP_BODY     (64u << 20) /* bytes of one response body kept by a test */
-#define WG_LIMIT_HTTP_PARALLEL 256         /* requests that a test has under way at once */
-#define WG_LIMIT_HTTP_SHOWN    (2u << 10)  /* bytes of a body shown in messages and events */
-#define WG_LIMIT_SERVER_PORTS  5           /* ports tried for one server start */
-#define WG_LIMIT_JSON_FILE     (16u << 20) /* bytes of a JSON file read whole */
-#define WG_LIMIT_EVIDENCE      200         /* I/O-error evidence records kept in a report */
-#define WG_LIMIT_BISECT_COMMITS 20000       /* commits of one bisection, GOOD among them */
+#define WG_LIMIT_TEST_NAME      256          /* bytes of suite/test[label] with the NUL */
+#define WG_LIMIT_TEST_OUTPUT    (1u << 20)   /* bytes of stdout + stderr kept per test */
+#define WG_LIMIT_TEST_MESSAGES  64           /* assertion records kept per test */
+#define WG_LIMIT_MESSAGE        (16u << 10)  /* bytes of one assertion message */
+#define WG_LIMIT_PACKET         (64u << 10)  /* bytes of one packet of the suite protocol */
+#define WG_LIMIT_PARAMS         100000       /* cases of one parameterised test */
+#define WG_LIMIT_TESTS          100000       /* tests of one suite binary */
+#define WG_LIMIT_WORKERS        256          /* concurrent tests */
+#define WG_LIMIT_DATABASES      32           /* databases of one set */
+#define WG_LIMIT_SERVER_LOG     (64u << 20)  /* bytes of server output scanned per run */
+#define WG_LIMIT_LOG_LINE       (64u << 10)  /* bytes of one server log line */
+#define WG_LIMIT_HTTP_BODY      (64u << 20)  /* bytes of one response body kept by a test */
+#define WG_LIMIT_HTTP_PARALLEL  256          /* requests that a test has under way at once */
+#define WG_LIMIT_HTTP_SHOWN     (2u << 10)   /* bytes of a body shown in messages and events */
+#define WG_LIMIT_SERVER_PORTS   5            /* ports tried for one server start */
+#define WG_LIMIT_JSON_FILE      (16u << 20)  /* bytes of a JSON file read whole */
+#define WG_LIMIT_EVIDENCE       200          /* I/O-error evidence records kept in a report */
+#define WG_LIMIT_BISECT_COMMITS 20000        /* commits of one bisection, GOOD among them */
 #define WG_LIMIT_BISECT_LOG     (256u << 20) /* bytes of the log of one bisection */
 
 #define WG_LIMIT_TEMPLATE_REHASH (64u << 20)  /* bytes of a cached template always hashed again */

@@ -10,12 +10,8 @@ static const struct {
     const char *word;
     enum verb verb;
 } verbs[] = {
-    {"start", VERB_START},
-    {"good",  VERB_GOOD },
-    {"old",   VERB_GOOD },
-    {"bad",   VERB_BAD  },
-    {"new",   VERB_BAD  },
-    {"skip",  VERB_SKIP },
+    {"start", VERB_START}, {"good", VERB_GOOD}, {"old", VERB_GOOD},
+    {"bad", VERB_BAD},     {"new", VERB_BAD},   {"skip", VERB_SKIP},
 };
 
 /* Splits a line at blanks; single quotes, as git writes them, keep blanks and are dropped. */

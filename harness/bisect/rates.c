@@ -18,9 +18,9 @@
 static const struct {
     double kappa, weight;
 } concentrations[WG_BISECT_CONCENTRATIONS] = {
-    {HUGE_VAL, 0.6 },
-    {8,        0.25},
-    {2,        0.15},
+    {HUGE_VAL, 0.6},
+    {8, 0.25},
+    {2, 0.15},
 };
 
 static void fill_noise(struct wg_bisect_rates *rates)

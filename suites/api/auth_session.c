@@ -22,14 +22,8 @@
 /* GET of the status with a query id and one more header, each may be NULL, and no other id. */
 static struct wg_response *status_with(const char *query, const char *header, const char *value)
 {
-    struct wg_pair queries[] = {
-        {"sessionId", query},
-        {NULL,        NULL }
-    };
-    struct wg_pair headers[] = {
-        {header, value},
-        {NULL,   NULL }
-    };
+    struct wg_pair queries[] = {{"sessionId", query}, {NULL, NULL}};
+    struct wg_pair headers[] = {{header, value}, {NULL, NULL}};
     struct wg_request request = {.path = STATUS};
     if (query != NULL)
         request.query = queries;
@@ -117,11 +111,7 @@ Test(auth, session_by_cookie, .description = "AUTH-X15")
 Test(auth, header_wins_over_cookie, .description = "AUTH-X16")
 {
     const char *cookie = wg_format("sessionId=%s", api_session(api_login("user")));
-    struct wg_pair headers[] = {
-        {"X-Session-Id", UNKNOWN_ID},
-        {"Cookie",       cookie    },
-        {NULL,           NULL      }
-    };
+    struct wg_pair headers[] = {{"X-Session-Id", UNKNOWN_ID}, {"Cookie", cookie}, {NULL, NULL}};
     struct wg_request request = {.path = STATUS, .headers = headers};
 
     wg_expect_error(wg_http_send(api_anonymous(), &request), 401, "Session expired");

@@ -84,7 +84,7 @@ struct not_xml {
 ParameterizedTestParameters(files_save, what_is_no_document_is_refused)
 {
     static struct not_xml rows[] = {
-        {"empty",     ""   },
+        {"empty", ""},
         {"text only", "abc"},
     };
     return cr_make_param_array(struct not_xml, rows, sizeof rows / sizeof *rows);

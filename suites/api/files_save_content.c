@@ -142,11 +142,11 @@ ParameterizedTestParameters(files_save, content_survives_serialisation)
 {
     static struct kept rows[] = {
         {"two and three bytes", "Gr\303\274\303\237e, \342\202\254 12, \346\227\245\346\234\254"},
-        {"four bytes",          "\360\237\234\201 and \360\235\204\236"                         },
-        {"comment",             "before <!-- a comment, a < b --> after"                        },
-        {"CDATA section",       "<![CDATA[a < b && c > d]]>"                                    },
-        {"escaped markup",      "a &lt; b &amp;&amp; c"                                         },
-        {"empty element",       "one<lb n=\"2\"/>two"                                           },
+        {"four bytes", "\360\237\234\201 and \360\235\204\236"},
+        {"comment", "before <!-- a comment, a < b --> after"},
+        {"CDATA section", "<![CDATA[a < b && c > d]]>"},
+        {"escaped markup", "a &lt; b &amp;&amp; c"},
+        {"empty element", "one<lb n=\"2\"/>two"},
     };
     return cr_make_param_array(struct kept, rows, sizeof rows / sizeof *rows);
 }

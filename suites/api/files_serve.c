@@ -163,9 +163,9 @@ struct reserved {
 ParameterizedTestParameters(files_serve, name_of_another_route_is_an_id)
 {
     static struct reserved rows[] = {
-        {"save",         "/api/v1/files/save",   "save"  },
-        {"acquire",      "/api/v1/files/delete", "delete"},
-        {"list, compat", "/api/files/list",      "list"  },
+        {"save", "/api/v1/files/save", "save"},
+        {"acquire", "/api/v1/files/delete", "delete"},
+        {"list, compat", "/api/files/list", "list"},
     };
     return cr_make_param_array(struct reserved, rows, sizeof rows / sizeof *rows);
 }
@@ -199,11 +199,10 @@ Test(files_serve, never_answers_304, .description = "SERVE-X10")
     const char *etag = wg_response_header(first, "ETag");
     cr_assert(etag != NULL);
 
-    struct wg_response *response =
-        wg_http_send(reviewer, &(struct wg_request){
-                                   .path = wg_http_path(reviewer, "/api/v1/files/%s", gold),
-                                   .headers = (struct wg_pair[]){{"If-None-Match", etag}, {0}}
-    });
+    struct wg_response *response = wg_http_send(
+        reviewer,
+        &(struct wg_request){.path = wg_http_path(reviewer, "/api/v1/files/%s", gold),
+                             .headers = (struct wg_pair[]){{"If-None-Match", etag}, {0}}});
 
     api_expect_content(response, first->body.data);
 }

@@ -27,7 +27,7 @@ CLIENTS = 8
 ROUNDS = 12
 READY_TIMEOUT_S = 60
 REQUEST_TIMEOUT_S = 10
-STOP_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 10
 API = "/api/v1"
 SANITIZER = ("ThreadSanitizer", "AddressSanitizer", "runtime error:", "LeakSanitizer")
 

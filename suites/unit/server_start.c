@@ -354,12 +354,8 @@ Test(server_start, database_paths_follow_the_shapes_of_a_data_directory)
     const struct {
         const char *name, *path;
     } rows[] = {
-        {"flat",    "flat.db"    },
-        {"flat.db", "flat.db"    },
-        {"deep",    "db/deep.db" },
-        {"deep.db", "db/deep.db" },
-        {"db/deep", "db/deep.db" },
-        {"later",   "db/later.db"},
+        {"flat", "flat.db"},       {"flat.db", "flat.db"},    {"deep", "db/deep.db"},
+        {"deep.db", "db/deep.db"}, {"db/deep", "db/deep.db"}, {"later", "db/later.db"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char *path = wg_server_db_path(place.data, rows[i].name);

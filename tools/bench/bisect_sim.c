@@ -42,22 +42,22 @@ struct sim_case {
 };
 
 static const struct sim_case cases[] = {
-    {"linear",              false, 1.00, 0.00, 0.0, 0.0, 27,  10},
-    {"linear",              false, 0.50, 0.00, 0.0, 0.0, 83,  12},
-    {"linear",              false, 0.20, 0.00, 0.0, 0.0, 215, 16},
-    {"linear",              false, 0.05, 0.00, 0.0, 0.0, 779, 23},
-    {"linear",              false, 1.00, 0.02, 0.0, 0.0, 0,   0 },
-    {"linear",              false, 0.50, 0.02, 0.0, 0.0, 0,   0 },
-    {"linear",              false, 0.20, 0.02, 0.0, 0.0, 0,   0 },
-    {"linear",              false, 0.05, 0.02, 0.0, 0.0, 0,   0 },
-    {"merges",              true,  1.00, 0.00, 0.0, 0.0, 0,   0 },
-    {"merges",              true,  0.50, 0.00, 0.0, 0.0, 0,   0 },
-    {"merges",              true,  0.20, 0.00, 0.0, 0.0, 0,   0 },
-    {"merges",              true,  0.05, 0.00, 0.0, 0.0, 0,   0 },
-    {"merges",              true,  0.50, 0.02, 0.0, 0.0, 0,   0 },
-    {"merges",              true,  0.20, 0.02, 0.0, 0.0, 0,   0 },
-    {"linear, rate varies", false, 0.20, 0.00, 0.5, 0.0, 0,   0 },
-    {"linear, 20 % broken", false, 0.20, 0.00, 0.0, 0.2, 0,   0 },
+    {"linear", false, 1.00, 0.00, 0.0, 0.0, 27, 10},
+    {"linear", false, 0.50, 0.00, 0.0, 0.0, 83, 12},
+    {"linear", false, 0.20, 0.00, 0.0, 0.0, 215, 16},
+    {"linear", false, 0.05, 0.00, 0.0, 0.0, 779, 23},
+    {"linear", false, 1.00, 0.02, 0.0, 0.0, 0, 0},
+    {"linear", false, 0.50, 0.02, 0.0, 0.0, 0, 0},
+    {"linear", false, 0.20, 0.02, 0.0, 0.0, 0, 0},
+    {"linear", false, 0.05, 0.02, 0.0, 0.0, 0, 0},
+    {"merges", true, 1.00, 0.00, 0.0, 0.0, 0, 0},
+    {"merges", true, 0.50, 0.00, 0.0, 0.0, 0, 0},
+    {"merges", true, 0.20, 0.00, 0.0, 0.0, 0, 0},
+    {"merges", true, 0.05, 0.00, 0.0, 0.0, 0, 0},
+    {"merges", true, 0.50, 0.02, 0.0, 0.0, 0, 0},
+    {"merges", true, 0.20, 0.02, 0.0, 0.0, 0, 0},
+    {"linear, rate varies", false, 0.20, 0.00, 0.5, 0.0, 0, 0},
+    {"linear, 20 % broken", false, 0.20, 0.00, 0.0, 0.2, 0, 0},
 };
 
 struct sim_options {

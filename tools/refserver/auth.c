@@ -7,9 +7,9 @@
 #include <string.h>
 
 const struct wg_field wg_login_fields[] = {
-    {"username",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"username", WG_FIELD_TEXT, WG_REQUIRED, NULL},
     {"passwd_hash", WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {0           },
+    {0},
 };
 
 int wg_health_get(struct wg_req *req)

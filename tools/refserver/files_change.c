@@ -8,15 +8,12 @@
 
 #include <string.h>
 
-const struct wg_field wg_delete_fields[] = {
-    {"files",      WG_FIELD_TEXT_LIST, WG_REQUIRED, NULL},
-    {0}
-};
+const struct wg_field wg_delete_fields[] = {{"files", WG_FIELD_TEXT_LIST, WG_REQUIRED, NULL}, {0}};
 
 const struct wg_field wg_copy_fields[] = {
-    {"pdf_id",       WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"xml_id",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"destination_collection",              WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"pdf_id", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"xml_id", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"destination_collection", WG_FIELD_TEXT, WG_REQUIRED, NULL},
     {0},
 };
 

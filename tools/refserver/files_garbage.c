@@ -18,8 +18,8 @@
 
 const struct wg_field wg_garbage_fields[] = {
     {"deleted_before", WG_FIELD_TIME, WG_REQUIRED, NULL},
-    {"sync_status",     WG_FIELD_TEXT, 0, NULL},
-    {0               },
+    {"sync_status", WG_FIELD_TEXT, 0, NULL},
+    {0},
 };
 
 struct sweep {

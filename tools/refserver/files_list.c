@@ -12,10 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-const struct wg_field wg_list_fields[] = {
-    {"refresh",    WG_FIELD_BOOL, WG_IN_QUERY, NULL},
-    {0}
-};
+const struct wg_field wg_list_fields[] = {{"refresh", WG_FIELD_BOOL, WG_IN_QUERY, NULL}, {0}};
 
 /* One document: its files are items[0..count) of a shared array, newest first. */
 struct group {

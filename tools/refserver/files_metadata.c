@@ -9,18 +9,12 @@
 #include <string.h>
 
 const struct wg_field wg_metadata_fields[] = {
-    {"fileref",      WG_FIELD_TEXT, 0, NULL},
-    {"title",             WG_FIELD_TEXT, 0, NULL},
-    {"doi",              WG_FIELD_TEXT, 0, NULL},
-    {"variant",WG_FIELD_TEXT, 0, NULL},
-    {"label",          WG_FIELD_TEXT, 0, NULL},
-    {0         },
+    {"fileref", WG_FIELD_TEXT, 0, NULL}, {"title", WG_FIELD_TEXT, 0, NULL},
+    {"doi", WG_FIELD_TEXT, 0, NULL},     {"variant", WG_FIELD_TEXT, 0, NULL},
+    {"label", WG_FIELD_TEXT, 0, NULL},   {0},
 };
 
-const struct wg_field wg_doc_id_fields[] = {
-    {"doc_id",     WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {0}
-};
+const struct wg_field wg_doc_id_fields[] = {{"doc_id", WG_FIELD_TEXT, WG_REQUIRED, NULL}, {0}};
 
 /* The file of the path. 1 found, 0 answered 404, -1 failure. */
 static int find_file(struct wg_req *req, struct wg_file *ret)

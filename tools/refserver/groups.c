@@ -6,25 +6,25 @@
 #include "tools/refserver/handlers.h"
 
 const struct wg_field wg_group_create_fields[] = {
-    {"id",           WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"name",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"description",              WG_FIELD_TEXT, 0, NULL},
-    {"collections",WG_FIELD_TEXT_LIST, 0, NULL},
-    {0         },
+    {"id", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"name", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"description", WG_FIELD_TEXT, 0, NULL},
+    {"collections", WG_FIELD_TEXT_LIST, 0, NULL},
+    {0},
 };
 
 const struct wg_field wg_group_update_fields[] = {
-    {"name",         WG_FIELD_TEXT, 0, NULL},
-    {"description",             WG_FIELD_TEXT, 0, NULL},
-    {"collections",              WG_FIELD_TEXT_LIST, 0, NULL},
+    {"name", WG_FIELD_TEXT, 0, NULL},
+    {"description", WG_FIELD_TEXT, 0, NULL},
+    {"collections", WG_FIELD_TEXT_LIST, 0, NULL},
     {0},
 };
 
 static const struct wg_entity_member members[] = {
-    {"name",        "\"\"", false},
-    {"description",        "\"\"", false},
+    {"name", "\"\"", false},
+    {"description", "\"\"", false},
     {"collections", "[]", false},
-    {0       },
+    {0},
 };
 static const struct wg_entity groups = {WG_CONFIG_GROUPS, "id", "Group", members, NULL};
 

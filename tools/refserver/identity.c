@@ -14,15 +14,15 @@ static const struct {
     const char *role; /* needed besides a user: that one, admin, or the wildcard */
     const char *forbidden;
 } kinds[] = {
-    [WG_AUTH_USER] = {required,            "Session expired", required,            true,  NULL,       NULL},
-    [WG_AUTH_STATUS] = {"Not authenticated", "Session expired", "Not authenticated", true,  NULL,
-                      NULL                                                                                },
-    [WG_AUTH_MANAGE] = {required,            required,          required,            false, NULL,       NULL},
-    [WG_AUTH_ADMIN] = {required,            required,          required,            false, "admin",
-                      "Insufficient permissions. Admin role required."                                    },
-    [WG_AUTH_REVIEWER] = {required,            required,          required,            false, "reviewer",
-                      "Insufficient permissions. Reviewer or admin role required."                        },
-    [WG_AUTH_CONFIG] = {required,            "Session expired", "Invalid session",   false, NULL,       NULL},
+    [WG_AUTH_USER] = {required, "Session expired", required, true, NULL, NULL},
+    [WG_AUTH_STATUS] = {"Not authenticated", "Session expired", "Not authenticated", true, NULL,
+                        NULL},
+    [WG_AUTH_MANAGE] = {required, required, required, false, NULL, NULL},
+    [WG_AUTH_ADMIN] = {required, required, required, false, "admin",
+                       "Insufficient permissions. Admin role required."},
+    [WG_AUTH_REVIEWER] = {required, required, required, false, "reviewer",
+                          "Insufficient permissions. Reviewer or admin role required."},
+    [WG_AUTH_CONFIG] = {required, "Session expired", "Invalid session", false, NULL, NULL},
 };
 
 const char *wg_session_id(struct wg_req *req)

@@ -8,21 +8,21 @@
 #include <string.h>
 
 const struct wg_field wg_role_create_fields[] = {
-    {"id",           WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"roleName",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"description",              WG_FIELD_TEXT, 0, NULL},
+    {"id", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"roleName", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"description", WG_FIELD_TEXT, 0, NULL},
     {0},
 };
 
 const struct wg_field wg_role_update_fields[] = {
     {"roleName", WG_FIELD_TEXT, 0, NULL},
-    {"description",         WG_FIELD_TEXT, 0, NULL},
-    {0         },
+    {"description", WG_FIELD_TEXT, 0, NULL},
+    {0},
 };
 
 static const struct wg_entity_member members[] = {
-    {"roleName",    "\"\"", false},
-    {"description",        "\"\"", false},
+    {"roleName", "\"\"", false},
+    {"description", "\"\"", false},
     {0},
 };
 static const struct wg_entity roles = {WG_CONFIG_ROLES, "id", "Role", members, NULL};

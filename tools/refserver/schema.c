@@ -15,51 +15,51 @@ static const struct {
     const char *name;
     const char *sql;
 } objects[] = {
-    {META,           "files",
+    {META, "files",
      "CREATE TABLE files (id TEXT PRIMARY KEY, stable_id TEXT UNIQUE NOT NULL, filename TEXT NOT "
      "NULL, doc_id TEXT NOT NULL, doc_id_type TEXT DEFAULT 'doi', file_type TEXT NOT NULL, "
      "mime_type TEXT, file_size INTEGER, label TEXT, variant TEXT, version INTEGER DEFAULT 1, "
      "is_gold_standard BOOLEAN DEFAULT 0, deleted BOOLEAN DEFAULT 0, local_modified_at TIMESTAMP, "
      "remote_version INTEGER, sync_status TEXT DEFAULT 'synced', sync_hash TEXT, created_at " NOW
-     ", updated_at " NOW ", doc_collections TEXT, doc_metadata TEXT, file_metadata TEXT)"                },
-    {META,           "idx_stable_id",      "CREATE INDEX idx_stable_id ON files(stable_id)"              },
-    {META,           "idx_doc_id",         "CREATE INDEX idx_doc_id ON files(doc_id)"                    },
-    {META,           "idx_doc_id_type",    "CREATE INDEX idx_doc_id_type ON files(doc_id, file_type)"    },
-    {META,           "idx_file_type",      "CREATE INDEX idx_file_type ON files(file_type)"              },
-    {META,           "idx_variant",        "CREATE INDEX idx_variant ON files(variant)"                  },
-    {META,           "idx_created_at",     "CREATE INDEX idx_created_at ON files(created_at DESC)"       },
-    {META,           "idx_is_gold",
-     "CREATE INDEX idx_is_gold ON files(is_gold_standard) WHERE is_gold_standard = 1"                    },
-    {META,           "idx_sync_status",
-     "CREATE INDEX idx_sync_status ON files(sync_status) WHERE sync_status <> 'synced'"                  },
-    {META,           "idx_deleted",        "CREATE INDEX idx_deleted ON files(deleted) WHERE deleted = 1"},
-    {META,           "idx_local_modified",
-     "CREATE INDEX idx_local_modified ON files(local_modified_at DESC)"                                  },
-    {META,           "idx_remote_version", "CREATE INDEX idx_remote_version ON files(remote_version)"    },
-    {META,           "sync_metadata",
+     ", updated_at " NOW ", doc_collections TEXT, doc_metadata TEXT, file_metadata TEXT)"},
+    {META, "idx_stable_id", "CREATE INDEX idx_stable_id ON files(stable_id)"},
+    {META, "idx_doc_id", "CREATE INDEX idx_doc_id ON files(doc_id)"},
+    {META, "idx_doc_id_type", "CREATE INDEX idx_doc_id_type ON files(doc_id, file_type)"},
+    {META, "idx_file_type", "CREATE INDEX idx_file_type ON files(file_type)"},
+    {META, "idx_variant", "CREATE INDEX idx_variant ON files(variant)"},
+    {META, "idx_created_at", "CREATE INDEX idx_created_at ON files(created_at DESC)"},
+    {META, "idx_is_gold",
+     "CREATE INDEX idx_is_gold ON files(is_gold_standard) WHERE is_gold_standard = 1"},
+    {META, "idx_sync_status",
+     "CREATE INDEX idx_sync_status ON files(sync_status) WHERE sync_status <> 'synced'"},
+    {META, "idx_deleted", "CREATE INDEX idx_deleted ON files(deleted) WHERE deleted = 1"},
+    {META, "idx_local_modified",
+     "CREATE INDEX idx_local_modified ON files(local_modified_at DESC)"},
+    {META, "idx_remote_version", "CREATE INDEX idx_remote_version ON files(remote_version)"},
+    {META, "sync_metadata",
      "CREATE TABLE sync_metadata (key TEXT PRIMARY KEY, value TEXT, updated_at " NOW ");"
      "INSERT INTO sync_metadata (key, value) VALUES ('last_sync_time', '1970-01-01T00:00:00Z'), "
-     "('remote_version', '0'), ('sync_in_progress', '0'), ('last_sync_summary', '{}')"                   },
-    {META,           "storage_refs",
+     "('remote_version', '0'), ('sync_in_progress', '0'), ('last_sync_summary', '{}')"},
+    {META, "storage_refs",
      "CREATE TABLE storage_refs (file_hash TEXT PRIMARY KEY, file_type TEXT NOT NULL, ref_count "
-     "INTEGER NOT NULL DEFAULT 0 CHECK (ref_count >= 0), created_at " NOW ", updated_at " NOW ")"        },
-    {META,           "idx_ref_count",
-     "CREATE INDEX idx_ref_count ON storage_refs(ref_count) WHERE ref_count = 0"                         },
-    {META,           "migration_history",  HISTORY                                                       },
+     "INTEGER NOT NULL DEFAULT 0 CHECK (ref_count >= 0), created_at " NOW ", updated_at " NOW ")"},
+    {META, "idx_ref_count",
+     "CREATE INDEX idx_ref_count ON storage_refs(ref_count) WHERE ref_count = 0"},
+    {META, "migration_history", HISTORY},
     {WG_DB_SESSIONS, "sessions",
      "CREATE TABLE sessions (session_id TEXT PRIMARY KEY, username TEXT NOT NULL, created_at REAL "
-     "NOT NULL, last_access REAL NOT NULL)"                                                              },
-    {WG_DB_SESSIONS, "idx_username",       "CREATE INDEX idx_username ON sessions(username)"             },
-    {WG_DB_SESSIONS, "idx_last_access",    "CREATE INDEX idx_last_access ON sessions(last_access)"       },
-    {WG_DB_LOCKS,    "locks",
+     "NOT NULL, last_access REAL NOT NULL)"},
+    {WG_DB_SESSIONS, "idx_username", "CREATE INDEX idx_username ON sessions(username)"},
+    {WG_DB_SESSIONS, "idx_last_access", "CREATE INDEX idx_last_access ON sessions(last_access)"},
+    {WG_DB_LOCKS, "locks",
      "CREATE TABLE locks (file_id TEXT PRIMARY KEY, session_id TEXT NOT NULL, acquired_at " NOW
-     ", updated_at " NOW ")"                                                                             },
-    {WG_DB_LOCKS,    "idx_file_id",        "CREATE INDEX idx_file_id ON locks(file_id)"                  },
-    {WG_DB_LOCKS,    "idx_session",        "CREATE INDEX idx_session ON locks(session_id)"               },
-    {WG_DB_LOCKS,    "idx_updated",        "CREATE INDEX idx_updated ON locks(updated_at)"               },
-    {WG_DB_LOCKS,    "migration_history",
+     ", updated_at " NOW ")"},
+    {WG_DB_LOCKS, "idx_file_id", "CREATE INDEX idx_file_id ON locks(file_id)"},
+    {WG_DB_LOCKS, "idx_session", "CREATE INDEX idx_session ON locks(session_id)"},
+    {WG_DB_LOCKS, "idx_updated", "CREATE INDEX idx_updated ON locks(updated_at)"},
+    {WG_DB_LOCKS, "migration_history",
      HISTORY ";INSERT INTO migration_history (version, description) VALUES (1, 'key locks by "
-             "stable id')"                                                                               },
+             "stable id')"},
 };
 #define OBJECTS (sizeof objects / sizeof *objects)
 

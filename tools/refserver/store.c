@@ -12,11 +12,7 @@
 static const struct {
     const char *type;
     const char *extension;
-} extensions[] = {
-    {"pdf", ".pdf"    },
-    {"tei", ".tei.xml"},
-    {"rng", ".rng"    }
-};
+} extensions[] = {{"pdf", ".pdf"}, {"tei", ".tei.xml"}, {"rng", ".rng"}};
 
 void wg_store_init(struct wg_store *store, const char *root)
 {

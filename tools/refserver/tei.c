@@ -275,12 +275,10 @@ json_t *wg_tei_metadata(const struct wg_tei *tei)
     const struct {
         const char *key;
         const char *text;
-    } texts[] = {
-        {"title",     tei->title    },
-        {"date",      tei->date     },
-        {"journal",   tei->journal  },
-        {"publisher", tei->publisher}
-    };
+    } texts[] = {{"title", tei->title},
+                 {"date", tei->date},
+                 {"journal", tei->journal},
+                 {"publisher", tei->publisher}};
     json_t *metadata = json_object();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].text != NULL)

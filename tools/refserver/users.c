@@ -9,22 +9,19 @@
 #include <string.h>
 
 const struct wg_field wg_user_create_fields[] = {
-    {"username",     WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"passwd_hash",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"fullname",              WG_FIELD_TEXT, 0, NULL},
-    {"email",WG_FIELD_TEXT, 0, NULL},
-    {"roles",          WG_FIELD_TEXT_LIST, 0, NULL},
-    {"groups",     WG_FIELD_TEXT_LIST, 0, NULL},
-    {0            },
+    {"username", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"passwd_hash", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"fullname", WG_FIELD_TEXT, 0, NULL},
+    {"email", WG_FIELD_TEXT, 0, NULL},
+    {"roles", WG_FIELD_TEXT_LIST, 0, NULL},
+    {"groups", WG_FIELD_TEXT_LIST, 0, NULL},
+    {0},
 };
 
 const struct wg_field wg_user_update_fields[] = {
-    {"passwd_hash",  WG_FIELD_TEXT, 0, NULL},
-    {"fullname",             WG_FIELD_TEXT, 0, NULL},
-    {"email",              WG_FIELD_TEXT, 0, NULL},
-    {"roles",WG_FIELD_TEXT_LIST, 0, NULL},
-    {"groups",          WG_FIELD_TEXT_LIST, 0, NULL},
-    {0       },
+    {"passwd_hash", WG_FIELD_TEXT, 0, NULL}, {"fullname", WG_FIELD_TEXT, 0, NULL},
+    {"email", WG_FIELD_TEXT, 0, NULL},       {"roles", WG_FIELD_TEXT_LIST, 0, NULL},
+    {"groups", WG_FIELD_TEXT_LIST, 0, NULL}, {0},
 };
 
 static void store_password(struct wg_req *req, json_t *entry)
@@ -44,17 +41,13 @@ static void store_password(struct wg_req *req, json_t *entry)
     }
 
 static const struct wg_entity_member all_members[] = {
-    PROFILE, {"roles",  "[\"user\"]", false},
-     {"groups",   "[]", false},
-     {"session_id", "null", true},
-    {0  },
+    PROFILE, {"roles", "[\"user\"]", false}, {"groups", "[]", false}, {"session_id", "null", true},
+    {0},
 };
 /* What a user may change about himself. */
 static const struct wg_entity_member own_members[] = {
-    PROFILE, {"roles",  "[\"user\"]", true},
-     {"groups",    "[]", true},
-     {"session_id", "null", true},
-    {0   },
+    PROFILE, {"roles", "[\"user\"]", true}, {"groups", "[]", true}, {"session_id", "null", true},
+    {0},
 };
 
 static const struct wg_entity users = {WG_CONFIG_USERS, "username", "User", all_members,

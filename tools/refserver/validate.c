@@ -13,10 +13,8 @@
 
 int wg_bool_word(const char *text)
 {
-    static const char *const words[2][6] = {
-        {"false", "no",  "off", "f", "n", "0"},
-        {"true",  "yes", "on",  "t", "y", "1"}
-    };
+    static const char *const words[2][6] = {{"false", "no", "off", "f", "n", "0"},
+                                            {"true", "yes", "on", "t", "y", "1"}};
     for (int value = 0; value < 2; value++)
         for (size_t i = 0; i < 6; i++)
             if (strcasecmp(words[value][i], text) == 0)

@@ -18,11 +18,11 @@ struct list_options {
 };
 
 static const struct wg_option options_table[] = {
-    {"suite-binary",    0, WG_OPTION_STRING, offsetof(struct list_options, suite_binary), "FILE",
+    {"suite-binary", 0, WG_OPTION_STRING, offsetof(struct list_options, suite_binary), "FILE",
      "The program with the tests. Default: the API suite of the reference server.", 0, 0},
     {"json", 0, WG_OPTION_FLAG, offsetof(struct list_options, json), NULL,
      "One JSON array of objects instead of lines.", 0, 0},
-    {0   },
+    {0},
 };
 
 static int list(int argc, char **argv);

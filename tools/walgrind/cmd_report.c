@@ -15,11 +15,11 @@ struct report_options {
 };
 
 static const struct wg_option options_table[] = {
-    {"format",          'f', WG_OPTION_CHOICE, offsetof(struct report_options, format), "tty|junit",
+    {"format", 'f', WG_OPTION_CHOICE, offsetof(struct report_options, format), "tty|junit",
      "tty: the text that the run printed at its end; junit: JUnit XML. Default: tty.", 0, 0},
     {"output", 'o', WG_OPTION_STRING, offsetof(struct report_options, output), "FILE",
      "Write there instead of standard output.", 0, 0},
-    {0         },
+    {0},
 };
 
 static int report(int argc, char **argv);
