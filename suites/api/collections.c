@@ -10,6 +10,7 @@
 #include "suites/api/api.h"
 
 #include "harness/base/str.h"
+#include "harness/suite/suite.h"
 
 #include <criterion/parameterized.h>
 
@@ -115,13 +116,19 @@ static const struct {
     {"empty",  ""   },
 };
 
+static const char *invalid_id_label(const void *row)
+{
+    return invalid_ids[*(const int *)row].label;
+}
+
 ParameterizedTestParameters(collections, invalid_id_is_refused)
 {
     static int rows[] = {0, 1, 2, 3};
     return cr_make_param_array(int, rows, sizeof rows / sizeof rows[0]);
 }
 
-ParameterizedTest(int *row, collections, invalid_id_is_refused, .description = "COLL-X03")
+ParameterizedTest(int *row, collections, invalid_id_is_refused, .description = "COLL-X03",
+                  .data = &(struct wg_test_options){.label = invalid_id_label})
 {
     wg_expect_error(create(api_login("admin"), invalid_ids[*row].id, "x"), 400, INVALID_ID);
 }

@@ -7,7 +7,7 @@
  */
 #include "suites/api/api.h"
 
-#include "harness/base/json.h"
+#include "harness/suite/suite.h"
 
 #include <criterion/parameterized.h>
 #include <string.h>
@@ -76,13 +76,18 @@ static const struct entity {
 
 enum { ENTITIES = sizeof entities / sizeof entities[0] };
 
-/* The parameters are row numbers: a row holds pointers, which may not cross into the test. */
-#define EACH_ENTITY(test)                                                                          \
-    ParameterizedTestParameters(rbac, test)                                                        \
-    {                                                                                              \
-        static int rows[] = {0, 1, 2, 3};                                                          \
-        return cr_make_param_array(int, rows, ENTITIES);                                           \
-    }
+static const char *row_name(const void *row)
+{
+    return entities[*(const int *)row].name;
+}
+
+/* One case a row. The parameters are row numbers: a row holds pointers, which may not cross into
+ * the process of a test. */
+static struct criterion_test_params each_entity(void)
+{
+    static int rows[ENTITIES] = {0, 1, 2, 3};
+    return cr_make_param_array(int, rows, ENTITIES);
+}
 
 /* Makes one as admin. */
 static void create(struct wg_http *admin, const struct entity *entity, const char *id)
@@ -97,9 +102,14 @@ static const char *path_of(struct wg_http *http, const struct entity *entity, co
     return wg_http_path(http, "%s/%s", entity->path, id);
 }
 
-EACH_ENTITY(list_is_an_array)
+ParameterizedTestParameters(rbac, list_is_an_array)
+{
+    return each_entity();
+}
+
 ParameterizedTest(int *row, rbac, list_is_an_array,
-                  .description = "RBAC-01 RBAC-07 RBAC-13 RBAC-19")
+                  .description = "RBAC-01 RBAC-07 RBAC-13 RBAC-19",
+                  .data = &(struct wg_test_options){.label = row_name})
 {
     struct wg_response *response = wg_http_get(api_login("admin"), entities[*row].path);
 
@@ -107,17 +117,27 @@ ParameterizedTest(int *row, rbac, list_is_an_array,
     cr_assert(eq(int, json_is_array(wg_require_json(response, "")), 1));
 }
 
-EACH_ENTITY(list_needs_a_session)
+ParameterizedTestParameters(rbac, list_needs_a_session)
+{
+    return each_entity();
+}
+
 ParameterizedTest(int *row, rbac, list_needs_a_session,
-                  .description = "RBAC-02 RBAC-08 RBAC-14 RBAC-20")
+                  .description = "RBAC-02 RBAC-08 RBAC-14 RBAC-20",
+                  .data = &(struct wg_test_options){.label = row_name})
 {
     wg_expect_error(wg_http_get(api_anonymous(), entities[*row].path), 401,
                     "Authentication required");
 }
 
-EACH_ENTITY(created_is_found_until_deleted)
+ParameterizedTestParameters(rbac, created_is_found_until_deleted)
+{
+    return each_entity();
+}
+
 ParameterizedTest(int *row, rbac, created_is_found_until_deleted,
-                  .description = "RBAC-03 RBAC-09 RBAC-15 RBAC-21")
+                  .description = "RBAC-03 RBAC-09 RBAC-15 RBAC-21",
+                  .data = &(struct wg_test_options){.label = row_name})
 {
     const struct entity *entity = &entities[*row];
     struct wg_http *admin = api_login("admin");
@@ -135,9 +155,14 @@ ParameterizedTest(int *row, rbac, created_is_found_until_deleted,
     wg_expect_status(wg_http_get(admin, path), 404);
 }
 
-EACH_ENTITY(update_changes_every_field)
+ParameterizedTestParameters(rbac, update_changes_every_field)
+{
+    return each_entity();
+}
+
 ParameterizedTest(int *row, rbac, update_changes_every_field,
-                  .description = "RBAC-04 RBAC-10 RBAC-16 RBAC-22")
+                  .description = "RBAC-04 RBAC-10 RBAC-16 RBAC-22",
+                  .data = &(struct wg_test_options){.label = row_name})
 {
     const struct entity *entity = &entities[*row];
     struct wg_http *admin = api_login("admin");
@@ -154,9 +179,14 @@ ParameterizedTest(int *row, rbac, update_changes_every_field,
     json_object_foreach(change, key, value) wg_expect_json(response, key, json_incref(value));
 }
 
-EACH_ENTITY(duplicate_is_refused)
+ParameterizedTestParameters(rbac, duplicate_is_refused)
+{
+    return each_entity();
+}
+
 ParameterizedTest(int *row, rbac, duplicate_is_refused,
-                  .description = "RBAC-05 RBAC-11 RBAC-17 RBAC-23")
+                  .description = "RBAC-05 RBAC-11 RBAC-17 RBAC-23",
+                  .data = &(struct wg_test_options){.label = row_name})
 {
     const struct entity *entity = &entities[*row];
     struct wg_http *admin = api_login("admin");
@@ -166,9 +196,14 @@ ParameterizedTest(int *row, rbac, duplicate_is_refused,
     wg_expect_status(api_manage(admin, "POST", entity->path, entity->body(id)), 400);
 }
 
-EACH_ENTITY(unknown_id_is_not_found)
+ParameterizedTestParameters(rbac, unknown_id_is_not_found)
+{
+    return each_entity();
+}
+
 ParameterizedTest(int *row, rbac, unknown_id_is_not_found,
-                  .description = "RBAC-06 RBAC-12 RBAC-18 RBAC-24")
+                  .description = "RBAC-06 RBAC-12 RBAC-18 RBAC-24",
+                  .data = &(struct wg_test_options){.label = row_name})
 {
     struct wg_http *admin = api_login("admin");
     const char *path = path_of(admin, &entities[*row], "nonexistent-entity-id-12345");
