@@ -102,8 +102,10 @@ static bool kill_leftover(pid_t pid, long long start_ticks)
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
         return false;
-    /* With the pidfd open the pid cannot be reused between the check and the kill. */
-    bool same = wg_process_start_ticks(pid) == start_ticks;
+    /* With the pidfd open the pid cannot be reused between the check and the kill. A readable one
+     * is a zombie that nobody has reaped yet. */
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    bool same = wg_process_start_ticks(pid) == start_ticks && poll(&ended, 1, 0) == 0;
     if (same) {
         kill(-pid, SIGKILL);
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

@@ -33,6 +33,7 @@
 struct run_options {
     const char *isolate;
     bool both;
+    bool swarm;
     long workers;
     int64_t timeout_ms;
     int64_t grace_ms;
@@ -59,6 +60,7 @@ static const struct wg_option options_table[] = {
      "Unit of isolation: databases and server per suite, per worker, or one for all (none, also "
      "called swarm: all tests at once, no resets). Default: suite, then none.",
      0, 0},
+    {"swarm", 0, WG_OPTION_FLAG, OPTION(swarm), NULL, "Short for --isolate=none.", 0, 0},
     {"both", 0, WG_OPTION_FLAG, OPTION(both), NULL,
      "Run with --isolate (suite if not given), then the swarm.", 0, 0},
     {"workers", 'j', WG_OPTION_INT, OPTION(workers), "N",
@@ -419,6 +421,8 @@ static long default_workers(void)
 /* Options that follow from others. */
 static void settle_options(struct run_options *options)
 {
+    if (options->swarm)
+        options->isolate = "none";
     if (!options->isolate)
         options->both = true;
     if (options->seed > 0)
