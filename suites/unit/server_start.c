@@ -335,8 +335,18 @@ Test(server_start, listeners_are_told_apart)
     cr_expect(eq(int, (int)wg_listener_of(port, other), (int)WG_LISTENER_FOREIGN));
     kill(other, SIGKILL);
     waitpid(other, NULL, 0);
+    /* A connection that was accepted outlives the listener and is none. */
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(eq(int, connect(client, (struct sockaddr *)&address, sizeof address), 0));
+    int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    cr_assert(ge(int, accepted, 0));
     close(fd);
     cr_expect(eq(int, (int)wg_listener_of(port, getpgrp()), (int)WG_LISTENER_NONE));
+    close(accepted);
+    close(client);
 }
 
 Test(server_start, database_paths_follow_the_shapes_of_a_data_directory)
