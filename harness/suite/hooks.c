@@ -251,13 +251,14 @@ EXPORTED void criterion_continue_test(void)
         FORWARD(criterion_continue_test, void (*)(void))();
 }
 
-static void format_into(struct wg_buf *text, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void format_into(struct wg_buf *text,
+                                                              const char *format, va_list ap)
 {
     wg_buf_init(text, WG_LIMIT_MESSAGE);
     wg_buf_vprintf(text, format, ap);
 }
 
-EXPORTED void criterion_skip_test(const char *format, ...)
+EXPORTED __attribute__((format(printf, 1, 2))) void criterion_skip_test(const char *format, ...)
 {
     struct wg_buf text;
     va_list ap;
@@ -273,7 +274,7 @@ EXPORTED void criterion_skip_test(const char *format, ...)
     leave_phase();
 }
 
-EXPORTED void criterion_test_die(const char *format, ...)
+EXPORTED __attribute__((format(printf, 1, 2))) void criterion_test_die(const char *format, ...)
 {
     struct wg_buf text;
     va_list ap;
