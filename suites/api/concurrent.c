@@ -70,7 +70,7 @@ Test(concurrent, heartbeat_and_acquisition_race_for_one_lock, .description = "LO
     char *gold = api_gold(api_nonce("doc"), NULL);
     json_t *body = json_pack("{s:s}", "file_id", gold);
     struct wg_request requests[] = {
-        {.path = "/api/v1/files/heartbeat",    .json = body, .session = clients[0]},
+        {.path = "/api/v1/files/heartbeat", .json = body, .session = clients[0]},
         {.path = "/api/v1/files/acquire_lock", .json = body, .session = clients[1]},
     };
     struct wg_response *responses[2];

@@ -135,9 +135,9 @@ struct age {
 ParameterizedTestParameters(files_garbage_collect, young_files_are_for_admins)
 {
     static struct age rows[] = {
-        {"one hour",                 -HOUR        },
+        {"one hour", -HOUR},
         {"a minute less than a day", -DAY + MINUTE},
-        {"the future",               DAY          },
+        {"the future", DAY},
     };
     return cr_make_param_array(struct age, rows, sizeof rows / sizeof *rows);
 }
@@ -150,10 +150,7 @@ ParameterizedTest(struct age *row, files_garbage_collect, young_files_are_for_ad
 
 ParameterizedTestParameters(files_garbage_collect, old_files_are_for_everyone)
 {
-    static struct age rows[] = {
-        {"a second more than a day", -DAY - 1},
-        {"two days",                 -2 * DAY}
-    };
+    static struct age rows[] = {{"a second more than a day", -DAY - 1}, {"two days", -2 * DAY}};
     return cr_make_param_array(struct age, rows, sizeof rows / sizeof *rows);
 }
 

@@ -25,19 +25,19 @@ ParameterizedTestParameters(storage_schema, table_has_its_columns)
          "version INTEGER, is_gold_standard BOOLEAN, deleted BOOLEAN, "
          "local_modified_at TIMESTAMP, remote_version INTEGER, sync_status TEXT, "
          "sync_hash TEXT, created_at TIMESTAMP, updated_at TIMESTAMP, doc_collections TEXT, "
-         "doc_metadata TEXT, file_metadata TEXT"                                          },
-        {"metadata", "sync_metadata",     "key TEXT key, value TEXT, updated_at TIMESTAMP"},
+         "doc_metadata TEXT, file_metadata TEXT"},
+        {"metadata", "sync_metadata", "key TEXT key, value TEXT, updated_at TIMESTAMP"},
         {"metadata", "storage_refs",
          "file_hash TEXT key, file_type TEXT, ref_count INTEGER, created_at TIMESTAMP, "
-         "updated_at TIMESTAMP"                                                           },
+         "updated_at TIMESTAMP"},
         {"metadata", "migration_history",
-         "version INTEGER key, description TEXT, applied_at TIMESTAMP, success BOOLEAN"   },
+         "version INTEGER key, description TEXT, applied_at TIMESTAMP, success BOOLEAN"},
         {"sessions", "sessions",
-         "session_id TEXT key, username TEXT, created_at REAL, last_access REAL"          },
-        {"locks",    "locks",
-         "file_id TEXT key, session_id TEXT, acquired_at TIMESTAMP, updated_at TIMESTAMP" },
-        {"locks",    "migration_history",
-         "version INTEGER key, description TEXT, applied_at TIMESTAMP, success BOOLEAN"   },
+         "session_id TEXT key, username TEXT, created_at REAL, last_access REAL"},
+        {"locks", "locks",
+         "file_id TEXT key, session_id TEXT, acquired_at TIMESTAMP, updated_at TIMESTAMP"},
+        {"locks", "migration_history",
+         "version INTEGER key, description TEXT, applied_at TIMESTAMP, success BOOLEAN"},
     };
     return cr_make_param_array(struct table, rows, sizeof rows / sizeof *rows);
 }
@@ -69,9 +69,9 @@ ParameterizedTestParameters(storage_schema, table_has_its_indexes)
         {"metadata", "files",
          "idx_created_at idx_deleted idx_doc_id idx_doc_id_type idx_file_type idx_is_gold "
          "idx_local_modified idx_remote_version idx_stable_id idx_sync_status idx_variant"},
-        {"metadata", "storage_refs", "idx_ref_count"                                      },
-        {"sessions", "sessions",     "idx_last_access idx_username"                       },
-        {"locks",    "locks",        "idx_file_id idx_session idx_updated"                },
+        {"metadata", "storage_refs", "idx_ref_count"},
+        {"sessions", "sessions", "idx_last_access idx_username"},
+        {"locks", "locks", "idx_file_id idx_session idx_updated"},
     };
     return cr_make_param_array(struct index_list, rows, sizeof rows / sizeof *rows);
 }
@@ -98,11 +98,7 @@ struct journal {
 
 ParameterizedTestParameters(storage_schema, database_has_its_journal_mode)
 {
-    static struct journal rows[] = {
-        {"metadata", "wal"   },
-        {"sessions", "wal"   },
-        {"locks",    "delete"}
-    };
+    static struct journal rows[] = {{"metadata", "wal"}, {"sessions", "wal"}, {"locks", "delete"}};
     return cr_make_param_array(struct journal, rows, sizeof rows / sizeof *rows);
 }
 
@@ -122,10 +118,10 @@ struct seed {
 ParameterizedTestParameters(storage_schema, synchronisation_state_is_seeded)
 {
     static struct seed rows[] = {
-        {"last_sync_time",    "1970-01-01T00:00:00Z"},
-        {"remote_version",    "0"                   },
-        {"sync_in_progress",  "0"                   },
-        {"last_sync_summary", "{}"                  },
+        {"last_sync_time", "1970-01-01T00:00:00Z"},
+        {"remote_version", "0"},
+        {"sync_in_progress", "0"},
+        {"last_sync_summary", "{}"},
     };
     return cr_make_param_array(struct seed, rows, sizeof rows / sizeof *rows);
 }

@@ -87,22 +87,22 @@ Test(db_files, every_kind_of_change_is_undone)
         size_t removed;
         size_t restored;
     } cases[] = {
-        {"nothing",                       "true",                                                       0, 0},
-        {"an extra file",                 "echo x > docs/extra",                                        1, 0},
-        {"extra directories",             "mkdir -p new/a/b && echo x > new/a/b/c && ln -s / new/root", 5, 0},
-        {"a changed file",                "echo changed > docs/one.xml",                                0, 1},
-        {"the same size",                 "printf 'uno\\n' > docs/one.xml",                             0, 1},
-        {"a replaced file",               "cp docs/one.xml t && mv t docs/one.xml",                     0, 1},
-        {"a removed file",                "rm docs/one.xml",                                            0, 1},
-        {"another mode",                  "chmod 600 docs/deep/two.xml",                                0, 1},
-        {"a removed directory",           "rm -r docs/deep",                                            0, 2},
-        {"an empty directory removed",    "rmdir empty",                                                0, 1},
-        {"another mode of a directory",   "chmod 700 empty",                                            0, 1},
-        {"a file instead of a directory", "rmdir empty && : > empty",                                   1, 1},
-        {"a directory instead of a file", "rm docs/one.xml && mkdir -p docs/one.xml/a",                 2, 1},
-        {"a link to elsewhere",           "ln -sfn deep docs/link",                                     0, 1},
-        {"a link instead of a directory", "mv empty moved && ln -s docs empty",                         2, 1},
-        {"a closed database",             "sqlite3 docs/new.db 'CREATE TABLE t(a)'",                    1, 0},
+        {"nothing", "true", 0, 0},
+        {"an extra file", "echo x > docs/extra", 1, 0},
+        {"extra directories", "mkdir -p new/a/b && echo x > new/a/b/c && ln -s / new/root", 5, 0},
+        {"a changed file", "echo changed > docs/one.xml", 0, 1},
+        {"the same size", "printf 'uno\\n' > docs/one.xml", 0, 1},
+        {"a replaced file", "cp docs/one.xml t && mv t docs/one.xml", 0, 1},
+        {"a removed file", "rm docs/one.xml", 0, 1},
+        {"another mode", "chmod 600 docs/deep/two.xml", 0, 1},
+        {"a removed directory", "rm -r docs/deep", 0, 2},
+        {"an empty directory removed", "rmdir empty", 0, 1},
+        {"another mode of a directory", "chmod 700 empty", 0, 1},
+        {"a file instead of a directory", "rmdir empty && : > empty", 1, 1},
+        {"a directory instead of a file", "rm docs/one.xml && mkdir -p docs/one.xml/a", 2, 1},
+        {"a link to elsewhere", "ln -sfn deep docs/link", 0, 1},
+        {"a link instead of a directory", "mv empty moved && ln -s docs empty", 2, 1},
+        {"a closed database", "sqlite3 docs/new.db 'CREATE TABLE t(a)'", 1, 0},
     };
     struct shelf shelf = shelf_open();
     for (int round = 0; round < 2; round++) {

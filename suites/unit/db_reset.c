@@ -84,23 +84,23 @@ struct change {
 static const struct change changes[] = {
     {"rows",
      {"INSERT INTO person(name) VALUES ('new')", "DELETE FROM note WHERE id < 100",
-      "UPDATE person SET name = 'x' WHERE id = 7"}                                                      },
+      "UPDATE person SET name = 'x' WHERE id = 7"}},
     {"a new table and index",
      {"CREATE TABLE extra(a, b)", "CREATE INDEX extra_a ON extra(a)",
-      "INSERT INTO extra VALUES (1, 2)"}                                                                },
-    {"a dropped table",       {"DROP TABLE note"}                                                       },
+      "INSERT INTO extra VALUES (1, 2)"}},
+    {"a dropped table", {"DROP TABLE note"}},
     {"a view and a trigger",
      {"CREATE VIEW v AS SELECT name FROM person",
       "CREATE TRIGGER t AFTER INSERT ON person BEGIN DELETE FROM note; END",
-      "INSERT INTO person(name) VALUES ('fires')"}                                                      },
-    {"a new column",          {"ALTER TABLE person ADD COLUMN age INTEGER", "UPDATE person SET age = 3"}},
-    {"settings of the file",  {"PRAGMA user_version = 99", "PRAGMA application_id = 1"}                 },
+      "INSERT INTO person(name) VALUES ('fires')"}},
+    {"a new column", {"ALTER TABLE person ADD COLUMN age INTEGER", "UPDATE person SET age = 3"}},
+    {"settings of the file", {"PRAGMA user_version = 99", "PRAGMA application_id = 1"}},
     {"growth",
      {"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
-      "INSERT INTO note SELECT 1000 + i, 1, hex(randomblob(1000)) FROM n"}                              },
-    {"shrinking",             {"DELETE FROM note", "DELETE FROM pair", "VACUUM"}                        },
-    {"another auto_vacuum",   {"PRAGMA auto_vacuum = FULL", "VACUUM"}                                   },
-    {"nothing",               {"SELECT 1"}                                                              },
+      "INSERT INTO note SELECT 1000 + i, 1, hex(randomblob(1000)) FROM n"}},
+    {"shrinking", {"DELETE FROM note", "DELETE FROM pair", "VACUUM"}},
+    {"another auto_vacuum", {"PRAGMA auto_vacuum = FULL", "VACUUM"}},
+    {"nothing", {"SELECT 1"}},
 };
 
 static void run_change(struct worker *worker, int connection, const struct change *change)

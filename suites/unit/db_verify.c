@@ -168,18 +168,18 @@ Test(db_verify, finds_what_was_done_to_the_files)
         const char *finding;
     } cases[] = {
         {"a flipped byte in the database", flip_base,
-         "differs from the template at byte 16288 (page 4)"                                         },
-        {"a longer database file",         append_base,      "bytes, the template"                  },
-        {"a flipped byte in the -wal",     flip_wal,         "frame 1 of the -wal (page "           },
-        {"another salt in the -wal",       flip_wal_salt,    "header is wrong"                      },
-        {"a truncated -wal",               cut_wal,          "shorter than its index says"          },
-        {"a byte behind the -wal",         lengthen_wal,     "no whole number of frames"            },
-        {"an unlinked -wal",               unlink_wal,       "app.db-wal is gone while it is in use"},
-        {"an unlinked database",           unlink_base,      "app.db is gone while it is in use"    },
-        {"a database renamed over",        replace_base,     "is not the file that is open"         },
-        {"a hard link",                    link_base,        "has a second name"                    },
-        {"a journal in WAL mode",          add_journal,      "although the database is in WAL mode" },
-        {"a foreign name",                 add_foreign_name, "app.db-wal.bak does not belong"       },
+         "differs from the template at byte 16288 (page 4)"},
+        {"a longer database file", append_base, "bytes, the template"},
+        {"a flipped byte in the -wal", flip_wal, "frame 1 of the -wal (page "},
+        {"another salt in the -wal", flip_wal_salt, "header is wrong"},
+        {"a truncated -wal", cut_wal, "shorter than its index says"},
+        {"a byte behind the -wal", lengthen_wal, "no whole number of frames"},
+        {"an unlinked -wal", unlink_wal, "app.db-wal is gone while it is in use"},
+        {"an unlinked database", unlink_base, "app.db is gone while it is in use"},
+        {"a database renamed over", replace_base, "is not the file that is open"},
+        {"a hard link", link_base, "has a second name"},
+        {"a journal in WAL mode", add_journal, "although the database is in WAL mode"},
+        {"a foreign name", add_foreign_name, "app.db-wal.bak does not belong"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct bench bench = bench_open("discard");

@@ -169,13 +169,11 @@ static char *mask(const char *text)
     while (*text != '\0') {
         static const struct {
             const char *before, *mask;
-        } rules[] = {
-            {"127.0.0.1:",     "PORT"},
-            {" after ",        "MS"  },
-            {"Date: ",         "DATE"},
-            {"http_expect.c:", "LINE"},
-            {"port ",          "PORT"}
-        };
+        } rules[] = {{"127.0.0.1:", "PORT"},
+                     {" after ", "MS"},
+                     {"Date: ", "DATE"},
+                     {"http_expect.c:", "LINE"},
+                     {"port ", "PORT"}};
         size_t used = 0;
         for (size_t i = 0; i < sizeof rules / sizeof rules[0] && used == 0; i++) {
             size_t size = strlen(rules[i].before);
@@ -301,11 +299,9 @@ Test(http_expect, misuse_fails_the_test_with_the_reason)
     const struct {
         void (*body)(struct wg_http *http);
         const char *text;
-    } rows[] = {
-        {send_null,              "the JSON body is NULL"   },
-        {create_without_url,     "WALGRIND_URL is not set" },
-        {data_without_directory, "WALGRIND_DATA is not set"}
-    };
+    } rows[] = {{send_null, "the JSON body is NULL"},
+                {create_without_url, "WALGRIND_URL is not set"},
+                {data_without_directory, "WALGRIND_DATA is not set"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char *report = fixture_failure_of(rows[i].body, http);
         cr_expect(not(eq(ptr, strstr(report, rows[i].text), NULL)), "%s", report);
@@ -425,14 +421,12 @@ Test(http_expect, looks_that_cannot_be_answered_fail_the_test)
     const struct {
         void (*body)(struct wg_http *http);
         const char *text;
-    } rows[] = {
-        {no_row,               "no row in: SELECT id FROM t WHERE id = 99"},
-        {bad_sql,              "no such table: missing (SQLite code 1)"   },
-        {writes_while_looking, "attempt to write a readonly database"     },
-        {two_statements,       "not one statement"                        },
-        {values_missing,       "0 values for 1 places"                    },
-        {no_database,          "there is no database \"other\""           }
-    };
+    } rows[] = {{no_row, "no row in: SELECT id FROM t WHERE id = 99"},
+                {bad_sql, "no such table: missing (SQLite code 1)"},
+                {writes_while_looking, "attempt to write a readonly database"},
+                {two_statements, "not one statement"},
+                {values_missing, "0 values for 1 places"},
+                {no_database, "there is no database \"other\""}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char *report = fixture_failure_of(rows[i].body, NULL);
         cr_expect(not(eq(ptr, strstr(report, rows[i].text), NULL)), "%s: %s", rows[i].text, report);
