@@ -59,7 +59,22 @@
     X(locks_check)                                                                                 \
     X(locks_acquire)                                                                               \
     X(locks_release)                                                                               \
-    X(locks_heartbeat)
+    X(locks_heartbeat)                                                                             \
+    X(stream_subscribe)                                                                            \
+    X(stream_echo)                                                                                 \
+    X(stream_broadcast)                                                                            \
+    X(sync_status)                                                                                 \
+    X(sync_run)                                                                                    \
+    X(sync_conflicts)                                                                              \
+    X(sync_resolve)                                                                                \
+    X(plugins_list)                                                                                \
+    X(plugins_execute)                                                                             \
+    X(sample_analyze)                                                                              \
+    X(sample_status)                                                                               \
+    X(extract_list)                                                                                \
+    X(extract_run)                                                                                 \
+    X(xml_validate)                                                                                \
+    X(xml_autocomplete)
 
 #define WG_DECLARE(name) int wg_##name(struct wg_req *req);
 WG_HANDLERS(WG_DECLARE)
@@ -83,7 +98,14 @@ WG_HANDLERS(WG_DECLARE)
     X(metadata)                                                                                    \
     X(doc_id)                                                                                      \
     X(garbage)                                                                                     \
-    X(lock)
+    X(lock)                                                                                        \
+    X(sync)                                                                                        \
+    X(resolve)                                                                                     \
+    X(plugin)                                                                                      \
+    X(analyze)                                                                                     \
+    X(extract)                                                                                     \
+    X(validate)                                                                                    \
+    X(autocomplete)
 
 #define WG_DECLARE(name) extern const struct wg_field wg_##name##_fields[];
 WG_FIELD_TABLES(WG_DECLARE)

@@ -21,11 +21,14 @@
  */
 #include "tools/refserver/app.h"
 #include "tools/refserver/schema.h"
+#include "tools/refserver/schemacache.h"
 #include "tools/refserver/seed.h"
 #include "tools/refserver/server.h"
 
 #include <libxml/parser.h>
+#include <libxml/relaxng.h>
 #include <libxml/xmlerror.h>
+#include <libxml/xmlschemastypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +144,11 @@ static int set_up_process(struct wg_app *app, sigset_t *signals)
     sqlite3_initialize();
     json_object_seed(0);
     xmlInitParser();
+    /* What libxml2 would otherwise set up on first use, in whichever thread that is. */
+    xmlRelaxNGInitTypes();
+    xmlSchemaInitTypes();
+    xmlSetExternalEntityLoader(xmlNoNetExternalEntityLoader);
+    wg_schemas_init();
     xmlSetGenericErrorFunc(NULL, ignore_xml_error);
     return 0;
 }
@@ -167,6 +175,9 @@ int main(int argc, char **argv)
     status = run(app, &signals);
     sqlite3_shutdown();
     wg_log_finish(&app->log);
+    wg_schemas_finish();
+    xmlRelaxNGCleanupTypes();
+    xmlSchemaCleanupTypes();
     xmlCleanupParser();
 out:
     wg_options_finish(&app->options);
