@@ -101,6 +101,7 @@ static bool leak_transaction(struct wg_req *req, long number)
     int64_t rows;
     struct wg_conn *conn = wg_req_conn(req, WG_DB_METADATA);
     req->conns[WG_DB_METADATA] = NULL;
+    req->app->breaker.leaked = conn;
     if (conn != NULL && wg_stmt_run(conn, "BEGIN", "") >= 0)
         wg_stmt_int(conn, &rows, "SELECT count(*) FROM files", "");
     return false;
@@ -208,6 +209,12 @@ void wg_break_init(struct wg_break *breaker, const char *text)
 {
     atomic_init(&breaker->seen, 0);
     breaker->kind = text != NULL ? find_kind(text, &breaker->argument) : NULL;
+}
+
+void wg_break_finish(struct wg_break *breaker)
+{
+    wg_conn_close(breaker->leaked);
+    breaker->leaked = NULL;
 }
 
 void wg_break_at_start(struct wg_app *app)

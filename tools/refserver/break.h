@@ -5,7 +5,8 @@
  * Kinds are rows of a table in break.c; each says at which hook it acts. To add one, write its
  * function for one of the hooks and add a row. Without --break every hook is one test of a pointer.
  *
- * Locking: `seen` is an atomic counter; the rest is written before the server starts.
+ * Locking: `seen` is an atomic counter; `leaked` is written by the one request whose number it is;
+ * the rest is written before the server starts.
  */
 #ifndef WG_REFSERVER_BREAK_H
 #define WG_REFSERVER_BREAK_H
@@ -16,16 +17,20 @@
 struct wg_app;
 struct wg_req;
 struct wg_break_kind;
+struct wg_conn;
 
 struct wg_break {
     const struct wg_break_kind *kind; /* NULL: behave */
     long argument;
     atomic_long seen;
+    struct wg_conn *leaked; /* by leak-txn; closed at the very end */
 };
 
 bool wg_break_known(const char *text);
 void wg_break_print_kinds(void);
 void wg_break_init(struct wg_break *breaker, const char *text);
+/* After the last request. */
+void wg_break_finish(struct wg_break *breaker);
 
 /* Before the address is bound. */
 void wg_break_at_start(struct wg_app *app);

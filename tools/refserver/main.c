@@ -60,6 +60,7 @@ static void open_parts(struct wg_app *app)
 static void close_parts(struct wg_app *app)
 {
     wg_hub_finish(&app->hub);
+    wg_break_finish(&app->breaker);
     for (int name = 0; name < WG_DB_COUNT; name++)
         wg_db_finish(&app->db[name]);
     wg_store_finish(&app->store);

@@ -199,7 +199,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *argument, const c
     char text[300];
     vsnprintf(text, sizeof text, format, list);
     text[strcspn(text, "\n")] = '\0';
-    wg_log_message(&server->app->log, "warn", "http: %s", text);
+    wg_log_message(&server->app->log, "info", "http: %s", text);
 }
 
 static void start_workers(struct wg_server *server)
