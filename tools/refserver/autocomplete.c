@@ -18,34 +18,34 @@
 #define NESTING_MAX 200
 
 const struct wg_field wg_autocomplete_fields[] = {
-    {"xml_string",                WG_FIELD_TEXT, WG_REQUIRED | WG_NOT_EMPTY, NULL},
+    {"xml_string", WG_FIELD_TEXT, WG_REQUIRED | WG_NOT_EMPTY, NULL},
     {"invalidate_cache", WG_FIELD_BOOL, 0, NULL},
-    {0                          },
+    {0},
 };
 
 static const struct {
     const char *name;
     const char *values; /* JSON */
 } global_attributes[] = {
-    {"xml:id",    "null"                                     },
-    {"xml:lang",  "null"                                     },
-    {"xml:base",  "null"                                     },
-    {"xml:space", "[\"default\",\"preserve\"]"               },
-    {"n",         "null"                                     },
-    {"rend",      "null"                                     },
-    {"rendition", "null"                                     },
-    {"style",     "null"                                     },
-    {"cert",      "[\"high\",\"low\",\"medium\",\"unknown\"]"},
-    {"resp",      "null"                                     },
-    {"source",    "null"                                     },
-    {"copyOf",    "null"                                     },
-    {"corresp",   "null"                                     },
-    {"synch",     "null"                                     },
-    {"sameAs",    "null"                                     },
-    {"exclude",   "null"                                     },
-    {"select",    "null"                                     },
-    {"next",      "null"                                     },
-    {"prev",      "null"                                     },
+    {"xml:id", "null"},
+    {"xml:lang", "null"},
+    {"xml:base", "null"},
+    {"xml:space", "[\"default\",\"preserve\"]"},
+    {"n", "null"},
+    {"rend", "null"},
+    {"rendition", "null"},
+    {"style", "null"},
+    {"cert", "[\"high\",\"low\",\"medium\",\"unknown\"]"},
+    {"resp", "null"},
+    {"source", "null"},
+    {"copyOf", "null"},
+    {"corresp", "null"},
+    {"synch", "null"},
+    {"sameAs", "null"},
+    {"exclude", "null"},
+    {"select", "null"},
+    {"next", "null"},
+    {"prev", "null"},
 };
 
 /* Sets are objects with members that are true. */

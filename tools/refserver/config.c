@@ -6,15 +6,15 @@
 #include "tools/refserver/internet.h"
 
 const struct wg_field wg_config_set_fields[] = {
-    {"key",        WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"key", WG_FIELD_TEXT, WG_REQUIRED, NULL},
     {"value", WG_FIELD_ANY, WG_REQUIRED, NULL},
-    {0           },
+    {0},
 };
 
 const struct wg_field wg_instruction_fields[] = {
-    {"label",             WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"extractor",        WG_FIELD_TEXT_LIST, WG_REQUIRED, NULL},
-    {"text",                   WG_FIELD_TEXT_LIST, WG_REQUIRED, NULL},
+    {"label", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"extractor", WG_FIELD_TEXT_LIST, WG_REQUIRED, NULL},
+    {"text", WG_FIELD_TEXT_LIST, WG_REQUIRED, NULL},
     {0},
 };
 

@@ -16,10 +16,10 @@ static const char *const extractors[] = {MOCK, "grobid-training", "llamore-gemin
                                          "kisski-neural-chat"};
 
 const struct wg_field wg_extract_fields[] = {
-    {"extractor",                 WG_FIELD_TEXT, WG_REQUIRED | WG_NOT_EMPTY, NULL},
+    {"extractor", WG_FIELD_TEXT, WG_REQUIRED | WG_NOT_EMPTY, NULL},
     {"file_id", WG_FIELD_TEXT, WG_REQUIRED | WG_NOT_EMPTY, NULL},
-    {"options",                           WG_FIELD_OBJECT, WG_NOT_NULL, NULL},
-    {0             },
+    {"options", WG_FIELD_OBJECT, WG_NOT_NULL, NULL},
+    {0},
 };
 
 static json_t *option(const char *label, const char *description)

@@ -8,11 +8,11 @@
 #include <string.h>
 
 const struct wg_field wg_save_fields[] = {
-    {"xml_string",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"file_id",   WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"new_version",              WG_FIELD_BOOL, 0, NULL},
-    {"encoding",WG_FIELD_TEXT, 0, NULL},
-    {0         },
+    {"xml_string", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"file_id", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"new_version", WG_FIELD_BOOL, 0, NULL},
+    {"encoding", WG_FIELD_TEXT, 0, NULL},
+    {0},
 };
 
 /* One save on its way. */

@@ -74,7 +74,9 @@
     X(extract_list)                                                                                \
     X(extract_run)                                                                                 \
     X(xml_validate)                                                                                \
-    X(xml_autocomplete)
+    X(xml_autocomplete)                                                                            \
+    X(export_get)                                                                                  \
+    X(import_run)
 
 #define WG_DECLARE(name) int wg_##name(struct wg_req *req);
 WG_HANDLERS(WG_DECLARE)
@@ -105,7 +107,9 @@ WG_HANDLERS(WG_DECLARE)
     X(analyze)                                                                                     \
     X(extract)                                                                                     \
     X(validate)                                                                                    \
-    X(autocomplete)
+    X(autocomplete)                                                                                \
+    X(export)                                                                                      \
+    X(import)
 
 #define WG_DECLARE(name) extern const struct wg_field wg_##name##_fields[];
 WG_FIELD_TABLES(WG_DECLARE)

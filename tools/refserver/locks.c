@@ -7,10 +7,7 @@
 #include "tools/refserver/handlers.h"
 #include "tools/refserver/locktable.h"
 
-const struct wg_field wg_lock_fields[] = {
-    {"file_id",    WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {0}
-};
+const struct wg_field wg_lock_fields[] = {{"file_id", WG_FIELD_TEXT, WG_REQUIRED, NULL}, {0}};
 
 int wg_locks_list(struct wg_req *req)
 {

@@ -7,15 +7,12 @@
 
 static const char *const resolutions[] = {"local_wins", "remote_wins", "keep_both", NULL};
 
-const struct wg_field wg_sync_fields[] = {
-    {"force", WG_FIELD_BOOL, 0, NULL},
-    {0     }
-};
+const struct wg_field wg_sync_fields[] = {{"force", WG_FIELD_BOOL, 0, NULL}, {0}};
 
 const struct wg_field wg_resolve_fields[] = {
-    {"file_id",      WG_FIELD_TEXT, WG_REQUIRED, NULL},
-    {"resolution",   WG_FIELD_TEXT, WG_REQUIRED, resolutions},
-    {"new_variant",              WG_FIELD_TEXT, 0, NULL},
+    {"file_id", WG_FIELD_TEXT, WG_REQUIRED, NULL},
+    {"resolution", WG_FIELD_TEXT, WG_REQUIRED, resolutions},
+    {"new_variant", WG_FIELD_TEXT, 0, NULL},
     {0},
 };
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 const struct wg_field wg_validate_fields[] = {
-    {"xml_string",                WG_FIELD_TEXT, WG_REQUIRED | WG_NOT_EMPTY, NULL},
+    {"xml_string", WG_FIELD_TEXT, WG_REQUIRED | WG_NOT_EMPTY, NULL},
     {0},
 };
 
@@ -111,10 +111,7 @@ static int run_xsd(struct findings *findings, xmlDoc *schema_document, xmlDoc *d
 static const struct {
     const char *namespace;
     int (*run)(struct findings *, xmlDoc *, xmlDoc *);
-} validators[] = {
-    {WG_RELAXNG_NAMESPACE, run_relaxng},
-    {WG_XSD_NAMESPACE,     run_xsd    }
-};
+} validators[] = {{WG_RELAXNG_NAMESPACE, run_relaxng}, {WG_XSD_NAMESPACE, run_xsd}};
 
 /* 0 checked, 1 refused (reply set). */
 static int check_schema(struct findings *findings, xmlDoc *document, const char *url)
