@@ -117,6 +117,14 @@ Test(auth, header_wins_over_cookie, .description = "AUTH-X16")
     wg_expect_error(wg_http_send(api_anonymous(), &request), 401, "Session expired");
 }
 
+Test(auth, header_wins_over_query, .description = "AUTH-X16")
+{
+    struct wg_response *response =
+        status_with(api_session(api_login("user")), "X-Session-Id", UNKNOWN_ID);
+
+    wg_expect_error(response, 401, "Session expired");
+}
+
 Test(auth, query_wins_over_cookie, .description = "AUTH-X17")
 {
     const char *cookie = wg_format("sessionId=%s", api_session(api_login("user")));

@@ -110,10 +110,10 @@ static const struct {
     const char *label;
     const char *id;
 } invalid_ids[] = {
-    {"blank",  "a b"},
-    {"slash",  "a/b"},
-    {"umlaut", "ä" },
-    {"empty",  ""   },
+    {"blank", "a b"},
+    {"slash", "a/b"},
+    {"umlaut", "ä"},
+    {"empty", ""},
 };
 
 static const char *invalid_id_label(const void *row)
@@ -127,7 +127,7 @@ ParameterizedTestParameters(collections, invalid_id_is_refused)
     return cr_make_param_array(int, rows, sizeof rows / sizeof rows[0]);
 }
 
-ParameterizedTest(int *row, collections, invalid_id_is_refused, .description = "COLL-X03",
+ParameterizedTest(const int *row, collections, invalid_id_is_refused, .description = "COLL-X03",
                   .data = &(struct wg_test_options){.label = invalid_id_label})
 {
     wg_expect_error(create(api_login("admin"), invalid_ids[*row].id, "x"), 400, INVALID_ID);

@@ -68,10 +68,10 @@ static const struct entity {
     json_t *(*body)(const char *id);
     json_t *(*change)(const char *id);
 } entities[] = {
-    {"users",       "/api/v1/users",       "username", 200, user_body,       user_change      },
-    {"groups",      "/api/v1/groups",      "id",       200, group_body,      group_change     },
-    {"roles",       "/api/v1/roles",       "id",       200, role_body,       role_change      },
-    {"collections", "/api/v1/collections", "id",       201, collection_body, collection_change},
+    {"users", "/api/v1/users", "username", 200, user_body, user_change},
+    {"groups", "/api/v1/groups", "id", 200, group_body, group_change},
+    {"roles", "/api/v1/roles", "id", 200, role_body, role_change},
+    {"collections", "/api/v1/collections", "id", 201, collection_body, collection_change},
 };
 
 enum { ENTITIES = sizeof entities / sizeof entities[0] };
@@ -107,7 +107,7 @@ ParameterizedTestParameters(rbac, list_is_an_array)
     return each_entity();
 }
 
-ParameterizedTest(int *row, rbac, list_is_an_array,
+ParameterizedTest(const int *row, rbac, list_is_an_array,
                   .description = "RBAC-01 RBAC-07 RBAC-13 RBAC-19",
                   .data = &(struct wg_test_options){.label = row_name})
 {
@@ -122,7 +122,7 @@ ParameterizedTestParameters(rbac, list_needs_a_session)
     return each_entity();
 }
 
-ParameterizedTest(int *row, rbac, list_needs_a_session,
+ParameterizedTest(const int *row, rbac, list_needs_a_session,
                   .description = "RBAC-02 RBAC-08 RBAC-14 RBAC-20",
                   .data = &(struct wg_test_options){.label = row_name})
 {
@@ -135,7 +135,7 @@ ParameterizedTestParameters(rbac, created_is_found_until_deleted)
     return each_entity();
 }
 
-ParameterizedTest(int *row, rbac, created_is_found_until_deleted,
+ParameterizedTest(const int *row, rbac, created_is_found_until_deleted,
                   .description = "RBAC-03 RBAC-09 RBAC-15 RBAC-21",
                   .data = &(struct wg_test_options){.label = row_name})
 {
@@ -160,7 +160,7 @@ ParameterizedTestParameters(rbac, update_changes_every_field)
     return each_entity();
 }
 
-ParameterizedTest(int *row, rbac, update_changes_every_field,
+ParameterizedTest(const int *row, rbac, update_changes_every_field,
                   .description = "RBAC-04 RBAC-10 RBAC-16 RBAC-22",
                   .data = &(struct wg_test_options){.label = row_name})
 {
@@ -184,7 +184,7 @@ ParameterizedTestParameters(rbac, duplicate_is_refused)
     return each_entity();
 }
 
-ParameterizedTest(int *row, rbac, duplicate_is_refused,
+ParameterizedTest(const int *row, rbac, duplicate_is_refused,
                   .description = "RBAC-05 RBAC-11 RBAC-17 RBAC-23",
                   .data = &(struct wg_test_options){.label = row_name})
 {
@@ -201,7 +201,7 @@ ParameterizedTestParameters(rbac, unknown_id_is_not_found)
     return each_entity();
 }
 
-ParameterizedTest(int *row, rbac, unknown_id_is_not_found,
+ParameterizedTest(const int *row, rbac, unknown_id_is_not_found,
                   .description = "RBAC-06 RBAC-12 RBAC-18 RBAC-24",
                   .data = &(struct wg_test_options){.label = row_name})
 {

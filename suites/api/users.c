@@ -63,7 +63,9 @@ Test(users, created_user_shows_no_password, .description = "RBAC-03")
 
     wg_expect_status(response, 200);
     wg_expect_absent(response, "passwd_hash");
-    wg_expect_absent(get(admin, name), "passwd_hash");
+    struct wg_response *shown = get(admin, name);
+    wg_expect_str(shown, "username", eq, name);
+    wg_expect_absent(shown, "passwd_hash");
 }
 
 Test(users, own_account_cannot_be_deleted, .description = "RBAC-25")
