@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* report_junit.c - JUnit XML is valid and says what happened, whatever a test printed. */
+#include "harness/base/json.h"
+#include "harness/report/junit.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <fcntl.h>
+#include <libxml/parser.h>
+#include <libxml/xmlschemas.h>
+#include <libxml/xpath.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void add(struct wg_model *model, const char *outcome, const char *output)
+{
+    json_t *event =
+        json_pack("{s:s, s:i, s:s, s:s, s:f, s:s, s:s, s:i, s:[{s:s, s:i, s:s}]}", "mode", "suite",
+                  "round", 1, "test", "files/it's \"<here>\" & there", "outcome", outcome, "ms",
+                  1.5, "reason", "because", "file", "a.c", "line", 3, "messages", "file", "a.c",
+                  "line", 7, "message", "1 < 2 & \x01");
+    json_object_set_new(event, "output", wg_json_string_new(output, strlen(output)));
+    wg_model_apply(model, WG_EVENT_TEST_FINISHED, event);
+    json_decref(event);
+}
+
+/* Writes a report over one test of each kind of outcome and parses it. */
+static xmlDoc *write_and_parse(void)
+{
+    struct wg_model model;
+    char path[] = "/tmp/walgrind-unit-junit-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    json_t *started = json_pack("{s:s}", "wall", "2026-01-31T01:02:03.456789Z");
+    wg_model_init(&model);
+    wg_model_apply(&model, WG_EVENT_RUN_STARTED, started);
+    add(&model, "passed", "plain");
+    add(&model, "failed", "\x1b[31mred\x1b[0m ]]> \xff \xef\xbf\xbf");
+    add(&model, "crashed", "");
+    add(&model, "timeout", "");
+    add(&model, "skipped", "");
+    cr_assert(eq(int, wg_junit_write(&model, path, NULL), 0));
+    wg_model_finish(&model);
+    json_decref(started);
+    xmlDoc *document = xmlReadFile(path, NULL, XML_PARSE_NONET);
+    unlink(path);
+    close(fd);
+    cr_assert(document != NULL, "not well-formed");
+    return document;
+}
+
+static int count_of(xmlDoc *document, const char *expression)
+{
+    xmlXPathContext *context = xmlXPathNewContext(document);
+    xmlXPathObject *result = xmlXPathEvalExpression(BAD_CAST expression, context);
+    int count = result->nodesetval ? result->nodesetval->nodeNr : 0;
+    xmlXPathFreeObject(result);
+    xmlXPathFreeContext(context);
+    return count;
+}
+
+Test(junit, report_is_valid_against_the_common_schema)
+{
+    xmlDoc *document = write_and_parse();
+    xmlSchemaParserCtxt *parser = xmlSchemaNewParserCtxt(WG_TEST_JUNIT_SCHEMA);
+    xmlSchema *schema = xmlSchemaParse(parser);
+    cr_assert(schema != NULL);
+    xmlSchemaValidCtxt *validation = xmlSchemaNewValidCtxt(schema);
+
+    cr_expect(eq(int, xmlSchemaValidateDoc(validation, document), 0));
+
+    xmlSchemaFreeValidCtxt(validation);
+    xmlSchemaFree(schema);
+    xmlSchemaFreeParserCtxt(parser);
+    xmlFreeDoc(document);
+}
+
+Test(junit, each_outcome_is_told_in_its_element)
+{
+    xmlDoc *document = write_and_parse();
+    cr_expect(eq(int, count_of(document, "//testcase"), 5));
+    cr_expect(eq(int, count_of(document, "//failure[@type='failed']"), 1));
+    cr_expect(eq(int, count_of(document, "//error[@type='crashed']"), 1));
+    cr_expect(eq(int, count_of(document, "//error[@type='timeout']"), 1));
+    cr_expect(eq(int, count_of(document, "//skipped"), 1));
+    cr_expect(eq(
+        int, count_of(document, "/testsuites[@tests=5][@failures=1][@errors=2][@skipped=1]"), 1));
+    xmlFreeDoc(document);
+}
+
+Test(junit, names_and_output_survive_with_all_their_special_characters)
+{
+    xmlDoc *document = write_and_parse();
+    cr_expect(eq(int, count_of(document, "//testcase[contains(@name, '<here>')]"), 5));
+    cr_expect(eq(int, count_of(document, "//system-out[contains(., ']]>')]"), 1));
+    cr_expect(eq(int, count_of(document, "//failure[contains(., 'a.c:7: 1 < 2 &')]"), 1));
+    xmlFreeDoc(document);
+}

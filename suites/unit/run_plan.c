@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* run_plan.c - selecting and shuffling tests. */
+#include "harness/base/str.h"
+#include "harness/run/plan.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {
+    "auth/login",
+    "auth/logout",
+    "files_save/new",
+    "files_save/row[0:one]",
+    "files_save/row[1:two]",
+    "health/says_ok",
+};
+
+static struct wg_plan plan;
+
+static void make_plan(void)
+{
+    size_t count = sizeof names / sizeof names[0];
+    struct wg_test *tests = wg_calloc(count, sizeof *tests);
+    char **suites = wg_calloc(count, sizeof *suites);
+    for (size_t i = 0; i < count; i++) {
+        tests[i].id = (long)i;
+        tests[i].full_name = wg_strdup(names[i]);
+        suites[i] = wg_strndup(names[i], strcspn(names[i], "/"));
+    }
+    wg_plan_init(&plan, tests, suites, count);
+    for (size_t i = 0; i < count; i++)
+        free(suites[i]);
+    free(suites);
+}
+
+static void drop_plan(void)
+{
+    wg_plan_finish(&plan);
+}
+
+TestSuite(plan, .init = make_plan, .fini = drop_plan);
+
+/* How many tests one pattern selects; -1 for none. */
+static long selected_by(const char *pattern, struct wg_err *err)
+{
+    char *patterns[] = {wg_strdup(pattern), NULL};
+    int rc = wg_plan_select(&plan, patterns, err);
+    free(patterns[0]);
+    return rc == 0 ? (long)plan.selected_count : -1;
+}
+
+Test(plan, without_patterns_everything_is_selected)
+{
+    cr_assert(eq(int, wg_plan_select(&plan, NULL, NULL), 0));
+    cr_expect(eq(sz, plan.selected_count, 6));
+}
+
+Test(plan, pattern_without_slash_is_a_glob_of_suites)
+{
+    cr_expect(eq(long, selected_by("files_*", NULL), 3));
+    cr_expect(eq(long, selected_by("auth", NULL), 2));
+}
+
+Test(plan, pattern_with_slash_is_a_glob_of_full_names)
+{
+    cr_expect(eq(long, selected_by("*/log*", NULL), 2));
+}
+
+Test(plan, brackets_of_a_case_are_taken_literally)
+{
+    cr_expect(eq(long, selected_by("files_save/row[1:two]", NULL), 1));
+    cr_expect(plan.tests[4].selected == true);
+}
+
+Test(plan, pattern_that_matches_nothing_is_a_usage_error_that_names_the_nearest)
+{
+    struct wg_err err = WG_ERR_INIT;
+    cr_expect(eq(long, selected_by("auth/logn", &err), -1));
+    cr_expect(eq(int, (int)err.kind, WG_ERR_USAGE));
+    const char *nearest = strstr(err.message, "'auth/login'");
+    cr_expect(nearest != NULL, "%s", err.message);
+}
+
+Test(plan, shuffle_is_a_permutation_that_keeps_suites_together)
+{
+    size_t ids = 0;
+    wg_plan_shuffle(&plan, 42);
+    for (size_t i = 0; i < plan.test_count; i++)
+        ids |= (size_t)1 << plan.tests[i].id;
+    cr_expect(eq(sz, ids, 63));
+    for (size_t s = 0; s < plan.suite_count; s++)
+        for (size_t i = 0; i < plan.suites[s].count; i++)
+            cr_expect(
+                eq(str, (char *)plan.tests[plan.suites[s].first + i].suite, plan.suites[s].name));
+}
+
+Test(plan, same_seed_gives_the_same_order_and_another_seed_another)
+{
+    long first[6], orders_that_differ = 0;
+    wg_plan_shuffle(&plan, 7);
+    for (size_t i = 0; i < 6; i++)
+        first[i] = plan.tests[i].id;
+    for (uint64_t seed = 7; seed < 20; seed++) {
+        bool same = true;
+        wg_plan_finish(&plan);
+        make_plan();
+        wg_plan_shuffle(&plan, seed);
+        for (size_t i = 0; i < 6; i++)
+            same = same && plan.tests[i].id == first[i];
+        if (seed == 7)
+            cr_expect(same == true);
+        orders_that_differ += !same;
+    }
+    cr_expect(gt(long, orders_that_differ, 6));
+}
