@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -86,7 +87,7 @@ Test(event_log, full_disk_is_remembered)
 static pid_t abandon_sandbox(char *path, size_t size, bool wrong_start_time)
 {
     int channel[2];
-    cr_assert(eq(int, pipe(channel), 0));
+    cr_assert(eq(int, pipe2(channel, O_CLOEXEC), 0));
     pid_t bystander = fork();
     if (bystander == 0) {
         setpgid(0, 0);
