@@ -10,31 +10,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define USER(name, hash, full, roles, group)                                                       \
-    "{\"username\":\"" name "\",\"passwd_hash\":\"" hash "\",\"fullname\":\"" full                 \
-    "\",\"roles\":[" roles "],\"groups\":[\"" group "\"]}"
-#define ROLE(id, name, about)                                                                      \
-    "{\"id\":\"" id "\",\"roleName\":\"" name "\",\"description\":\"" about "\"}"
+/* The password of each is its name. */
+static const struct {
+    const char *name;
+    const char *fullname;
+    const char *roles;
+    const char *groups;
+} users[] = {
+    {"admin", "Administrator", "[\"*\"]", "[\"*\"]"},
+    {"user", "Test User", "[\"user\"]", "[\"default\"]"},
+    {"annotator", "Test Annotator", "[\"user\",\"annotator\"]", "[\"default\"]"},
+    {"reviewer", "Test Reviewer", "[\"user\",\"reviewer\"]", "[\"default\"]"},
+};
 
+static const struct {
+    const char *id;
+    const char *name;
+    const char *description;
+} roles[] = {
+    {"admin", "Administrator", "May manage users, groups and roles"},
+    {"user", "User", "May read documents"},
+    {"annotator", "Annotator", "May save versions"},
+    {"reviewer", "Reviewer", "May save gold standard files"},
+};
+
+/* The other files, as they are. */
 static const char *const fixture[WG_CONFIG_COUNT] = {
-    [WG_CONFIG_USERS] = "[" USER(
-        "admin", "8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918",
-        "Administrator", "\"*\"",
-        "*") "," USER("user", "04f8996da763b7a969b1028ee3007569eaf3a635486ddab211d512c85b9df8fb",
-                      "Test User", "\"user\"",
-                      "default") "," USER("annotator",
-                                          "8d2797a4caea8a275cdf46871dc14cbffa3e6d4b4fc2bcaae2310a74c776873a",
-                                          "Test Annotator", "\"user\",\"annotator\"",
-                                          "default") "," USER("reviewer",
-                                                              "2d70999ae1805e4bcef9b4ab3a4b827f578c61740f30076fcdc35c7ae7f586b3",
-                                                              "Test Reviewer",
-                                                              "\"user\",\"reviewer\"",
-                                                              "default") "]",
-    [WG_CONFIG_ROLES] = "[" ROLE("admin", "Administrator", "May manage users, groups and roles") "," ROLE(
-        "user", "User",
-        "May read documents") "," ROLE("annotator", "Annotator",
-                                       "May save versions") "," ROLE("reviewer", "Reviewer",
-                                                                     "May save gold standard files") "]",
     [WG_CONFIG_GROUPS] =
         "[{\"id\":\"default\",\"name\":\"Default Group\",\"description\":\"Group of all users\","
         "\"collections\":[\"_inbox\",\"default\"]},"
@@ -72,12 +73,45 @@ static int make_directory(const char *path, struct wg_fail *fail)
     return rc;
 }
 
+static json_t *make_users(void)
+{
+    json_t *list = json_array();
+    json_error_t error;
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
+        char hash[WG_SHA256_HEX + 1];
+        wg_sha256_hex(users[i].name, strlen(users[i].name), hash);
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:o,s:o}", "username", users[i].name,
+                                              "passwd_hash", hash, "fullname", users[i].fullname,
+                                              "roles", json_loads(users[i].roles, 0, &error),
+                                              "groups", json_loads(users[i].groups, 0, &error)));
+    }
+    return list;
+}
+
+static json_t *make_roles(void)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "id", roles[i].id, "roleName",
+                                              roles[i].name, "description", roles[i].description));
+    return list;
+}
+
+static json_t *make_fixture(enum wg_config_name name)
+{
+    json_error_t error;
+    switch (name) {
+    case WG_CONFIG_USERS: return make_users();
+    case WG_CONFIG_ROLES: return make_roles();
+    default: return json_loads(fixture[name], 0, &error);
+    }
+}
+
 /* What a new file of that name begins with: from the directory, else built in. NULL: nothing. */
 static json_t *template_of(struct wg_app *app, enum wg_config_name name, struct wg_fail *fail)
 {
-    json_error_t error;
     if (*app->options.config_dir == '\0')
-        return json_loads(fixture[name], 0, &error);
+        return make_fixture(name);
     struct wg_configs source;
     wg_configs_init(&source, app->options.config_dir);
     json_t *content = NULL;
