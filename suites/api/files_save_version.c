@@ -134,6 +134,31 @@ Test(files_save, variants_are_numbered_apart, .description = "SAVE-X12")
     api_expect_meta(reviewer, version, json_pack("{s:i,s:s}", "version", 1, "variant", "v"));
 }
 
+/* Saves versions 1 and 2, deletes one of them, and expects the number of the next. */
+static void expect_next_number(int deleted, int next)
+{
+    struct wg_http *annotator = api_login("annotator");
+    char *doc = api_nonce("doc"), *gold = api_gold(doc, NULL);
+    const char *versions[2];
+    for (size_t i = 0; i < 2; i++)
+        versions[i] = save_version(annotator, gold, tei(doc));
+    api_delete(annotator, versions[deleted - 1]);
+
+    const char *version = save_version(annotator, gold, tei(doc));
+
+    api_expect_meta(annotator, version, json_pack("{s:i}", "version", next));
+}
+
+Test(files_save, number_below_a_living_version_is_not_reused, .description = "SAVE-X12")
+{
+    expect_next_number(1, 3);
+}
+
+Test(files_save, number_of_a_deleted_last_version_is_reused, .description = "SAVE-X12")
+{
+    expect_next_number(2, 2);
+}
+
 Test(files_save, same_version_twice_is_one_file, .description = "SAVE-17 SAVE-X14")
 {
     struct wg_http *annotator = api_login("annotator");
