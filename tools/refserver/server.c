@@ -93,20 +93,25 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void enqueue(struct wg_server *server, struct wg_req *req)
+/* False once the server stops: libmicrohttpd must not be stopped with a suspended connection. */
+static bool enqueue(struct wg_server *server, struct wg_req *req)
 {
     pthread_mutex_lock(&server->mutex);
-    req->state = WG_REQ_QUEUED;
-    req->next = NULL;
-    if (server->last != NULL)
-        server->last->next = req;
-    else
-        server->first = req;
-    server->last = req;
-    server->in_flight++;
-    MHD_suspend_connection(req->connection);
-    pthread_cond_signal(&server->work);
+    bool stopping = server->stopping;
+    if (!stopping) {
+        req->state = WG_REQ_QUEUED;
+        req->next = NULL;
+        if (server->last != NULL)
+            server->last->next = req;
+        else
+            server->first = req;
+        server->last = req;
+        server->in_flight++;
+        MHD_suspend_connection(req->connection);
+        pthread_cond_signal(&server->work);
+    }
     pthread_mutex_unlock(&server->mutex);
+    return !stopping;
 }
 
 static enum MHD_Result send_reply(struct wg_server *server, struct wg_req *req)
@@ -165,8 +170,9 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         if (*size > 0) {
             wg_buf_add(&req->body, data, *size);
             *size = 0;
-        } else {
-            enqueue(server, req);
+        } else if (!enqueue(server, req)) {
+            wg_reply_detail(req, 503, "Server is stopping");
+            return send_reply(server, req);
         }
         return MHD_YES;
     case WG_REQ_QUEUED: return MHD_YES;
@@ -262,6 +268,9 @@ void wg_server_stop(struct wg_server *server)
     MHD_socket listener = MHD_INVALID_SOCKET;
     if (server->daemon != NULL)
         listener = MHD_quiesce_daemon(server->daemon);
+    /* Whoever connects from now on is refused at once instead of waiting in the backlog. */
+    if (listener != MHD_INVALID_SOCKET)
+        shutdown(listener, SHUT_RDWR);
     wg_hub_close(&server->app->hub);
     drain(server);
     for (int i = 0; i < server->worker_count; i++)

@@ -9,7 +9,8 @@
  * depend on which connection met which network thread.
  *
  * Stopping: no new connections, wait until every request in flight has been answered (at most
- * WG_DRAIN_MS), end event streams, join the workers, stop libmicrohttpd.
+ * WG_DRAIN_MS), end event streams, join the workers, stop libmicrohttpd. A request that arrives
+ * meanwhile on a connection kept alive is answered 503.
  *
  * Locking: `mutex` guards the queue, the lists and the counters. A request is touched by its
  * network thread or by its worker, never both: the queue and libmicrohttpd's resume hand it over.
