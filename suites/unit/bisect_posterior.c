@@ -20,12 +20,12 @@
 static const struct {
     const char *label, *text;
 } graphs[] = {
-    {"linear",      "d c\nc b\nb a\na g\n"                },
-    {"diamond",     "d b c\nc a\nb a\na g\n"              },
-    {"two merges",  "f e d\ne c\nd b c\nc a\nb a\na g\n"  },
-    {"side branch", "e d s\ns outside\nd c\nc b\nb g\n"   },
-    {"octopus",     "m a b c\nc g\nb g\na g\n"            },
-    {"single",      "a g\n"                               },
+    {"linear", "d c\nc b\nb a\na g\n"},
+    {"diamond", "d b c\nc a\nb a\na g\n"},
+    {"two merges", "f e d\ne c\nd b c\nc a\nb a\na g\n"},
+    {"side branch", "e d s\ns outside\nd c\nc b\nb g\n"},
+    {"octopus", "m a b c\nc g\nb g\na g\n"},
+    {"single", "a g\n"},
     {"criss-cross", "z x y\ny b c\nx c b\nc a\nb a\na g\n"},
 };
 
