@@ -32,6 +32,7 @@
 #define WG_LIMIT_TEMPLATE_SQL    (256u << 20) /* bytes of one SQL file of a template */
 #define WG_LIMIT_TREE_ENTRIES    100000       /* other files and directories of one set */
 #define WG_LIMIT_TREE_DEPTH      64           /* directories below one another in a set */
+#define WG_LIMIT_WAL_KEPT        (16 << 20)   /* bytes of a -wal that a reset keeps to write over */
 #define WG_LIMIT_VERIFY_FINDINGS 50           /* finding lines kept per database */
 
 #define WG_DEFAULT_TEST_TIMEOUT_MS  30000 /* per test, unless its suite says otherwise */

@@ -31,11 +31,10 @@ static struct shelf shelf_open(void)
     char *cache = place_path(&shelf.place, "cache");
     char *sql = wg_format("db/app.db=%s/a.sql", shelf.place.root);
     char *sql_files[] = {sql, NULL};
-    char *command[] = {"sh", "-c",
-                       "mkdir -p $0/docs/deep $0/empty && echo one > $0/docs/one.xml && "
-                       "echo two > $0/docs/deep/two.xml && chmod 640 $0/docs/deep/two.xml && "
-                       "ln -s one.xml $0/docs/link",
-                       "{data}", NULL};
+    char script[] = "mkdir -p $0/docs/deep $0/empty && echo one > $0/docs/one.xml && "
+                    "echo two > $0/docs/deep/two.xml && chmod 640 $0/docs/deep/two.xml && "
+                    "ln -s one.xml $0/docs/link";
+    char *command[] = {"sh", "-c", script, "{data}", NULL};
     struct wg_template_spec spec = {
         .name = "shelf", .sql_files = sql_files, .command = command, .cache_dir = cache};
     cr_assert(eq(int, wg_template_get(&spec, &shelf.tmpl, &err), 0), "%s", err.message);

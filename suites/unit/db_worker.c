@@ -231,7 +231,7 @@ static bool obey(struct worker *worker, char *line)
 
 int main(int argc, char **argv)
 {
-    static char line[LINE_SIZE];
+    char line[LINE_SIZE];
     if (argc != 2)
         return 2;
     struct worker worker = {.file = argv[1]};
