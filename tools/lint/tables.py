@@ -125,8 +125,8 @@ EXCEPTIONS = (
 
 # Writable objects of static storage: (object file's source, symbol pattern, reason).
 WRITABLE = (
-    (r"suites/.*|tools/bench/empty_suite\.c", r"\w+_(meta|extra)", "Criterion's Test() and TestSuite() make two of them each"),
-    (r"suites/.*", r"fixture", "Criterion's .init takes no argument: what it shares with its tests is static"),
+    (r"(suites|tools/bench)/.*", r"\w+_(meta|extra)", "Criterion's Test() and TestSuite() make two of them each"),
+    (r"suites/.*", r"fixture|plan|directory", "Criterion's .init takes no argument: what it shares is static"),
     (r"suites/.*", r"__compound_literal", ".data of TestSuite() takes a pointer to writable data"),
     (r"suites/.*", r"rows", "cr_make_param_array() takes a pointer to writable cases"),
     (r"harness/suite/hooks\.c", r"child", "Criterion's functions take no context: the one test of a child process"),
