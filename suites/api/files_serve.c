@@ -164,7 +164,7 @@ ParameterizedTestParameters(files_serve, name_of_another_route_is_an_id)
 {
     static struct reserved rows[] = {
         {"save", "/api/v1/files/save", "save"},
-        {"acquire", "/api/v1/files/delete", "delete"},
+        {"delete", "/api/v1/files/delete", "delete"},
         {"list, compat", "/api/files/list", "list"},
     };
     return cr_make_param_array(struct reserved, rows, sizeof rows / sizeof *rows);
