@@ -14,6 +14,8 @@ const struct wg_field wg_login_fields[] = {
 
 int wg_health_get(struct wg_req *req)
 {
+    if (!wg_break_at_ready(req->app))
+        return wg_reply_detail(req, 503, "not ready");
     return wg_reply_json(req, 200, json_pack("{s:s}", "status", "ok"));
 }
 

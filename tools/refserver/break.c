@@ -33,16 +33,42 @@ static bool io_error_once(struct wg_req *req, long number)
     return true;
 }
 
-/* What a careless "clean up" script does: the log of committed transactions is cut off. */
+/* Commits without changing anything: page 1 is in the log now and nowhere else. */
+static bool commit_first_page(struct wg_conn *conn)
+{
+    int64_t version = 0;
+    char sql[64];
+    if (wg_stmt_int(conn, &version, "PRAGMA user_version", "") != 1)
+        return false;
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %lld", (long long)version);
+    return wg_conn_script(conn, sql) == 0;
+}
+
+/*
+ * What a careless "clean up" script does: the log of committed transactions is cut off. Connections
+ * that have the lost pages in their cache read on and later commits write over the hole, so a new
+ * connection reads the log before anybody can: it is refused with 522, as the next one of a real
+ * server would be. The write lock keeps other writers out until then.
+ */
 static bool truncate_wal(struct wg_req *req, long number)
 {
+    struct wg_db *db = &req->app->db[WG_DB_METADATA];
     if (number != req->app->breaker.argument)
         return false;
-    char *wal = wg_arena_format(&req->arena, "%s-wal", req->app->db[WG_DB_METADATA].path);
+    struct wg_conn *writer = wg_req_conn(req, WG_DB_METADATA);
+    if (writer == NULL || !commit_first_page(writer) || wg_conn_begin(writer) < 0)
+        return false;
+    char *wal = wg_arena_format(&req->arena, "%s-wal", db->path);
     if (truncate(wal, 0) < 0)
         wg_log_message(&req->app->log, "warn", "cannot truncate %s", wal);
-    /* A writer would append beyond the end; new connections read the torn log. */
-    return false;
+    struct wg_conn *reader = wg_conn_open(db, false, &req->fail);
+    bool refused =
+        reader == NULL || wg_conn_script(reader, "SELECT count(*) FROM sqlite_master") < 0;
+    wg_conn_close(reader);
+    wg_conn_rollback(writer);
+    if (refused)
+        wg_reply_detail(req, 500, "%s", req->fail.message);
+    return refused;
 }
 
 static bool unlink_db(struct wg_req *req, long number)
@@ -138,7 +164,7 @@ static const struct wg_break_kind kinds[] = {
      .request = io_error_once},
     {.name = "truncate-wal",
      .argument = 20,
-     .help = "before request ARG, metadata.db-wal is truncated behind SQLite's back",
+     .help = "at request ARG, metadata.db-wal is truncated behind SQLite's back",
      .request = truncate_wal},
     {.name = "unlink-db",
      .argument = 20,
@@ -164,7 +190,9 @@ static const struct wg_break_kind kinds[] = {
      .argument = 3000,
      .help = "waits ARG milliseconds before it binds",
      .start = slow_start},
-    {.name = "never-ready", .help = "never prints the ready line", .ready = never_ready},
+    {.name = "never-ready",
+     .help = "never prints the ready line, /health answers 503",
+     .ready = never_ready},
     {.name = "exit-at-start",
      .argument = 1,
      .help = "exits with status ARG before it binds",

@@ -34,7 +34,8 @@ void wg_break_finish(struct wg_break *breaker);
 
 /* Before the address is bound. */
 void wg_break_at_start(struct wg_app *app);
-/* Before the ready line; false suppresses it. */
+/* Before the ready line and each answer of /health; false suppresses the one, makes the other 503.
+ */
 bool wg_break_at_ready(struct wg_app *app);
 /* Before an API request is handled; true if the reply is set already. */
 bool wg_break_at_request(struct wg_req *req);
