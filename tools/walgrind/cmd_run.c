@@ -47,6 +47,7 @@ struct run_options {
     const char *init;
     struct wg_strv inputs;
     const char *ready;
+    int64_t ready_timeout_ms;
     struct wg_strv server_args;
     struct wg_strv server_env;
     const char *reset;
@@ -95,6 +96,8 @@ static const struct wg_option options_table[] = {
      "Path that the server answers once it is ready. Default: /health for the reference server, else "
      "a TCP connection is enough.",
      0, 0},
+    {"ready-timeout", 0, WG_OPTION_DURATION, OPTION(ready_timeout_ms), "TIME",
+     "From the start of a server to its first good answer. Default: 30s.", 0, 0},
     {"server-arg", 0, WG_OPTION_LIST, OPTION(server_args), "ARG",
      "One more argument for the reference server, e.g. --server-arg=--break=crash.", 0, 0},
     {"server-env", 0, WG_OPTION_LIST, OPTION(server_env), "NAME=VALUE",
@@ -333,8 +336,11 @@ static int prepare(struct session *session, struct wg_err *err)
     if (block_signals(session, err) != 0 || choose_server(session, err) != 0 ||
         wg_run_directory_create(session->options.run_directory, &session->directory, err) != 0 ||
         open_suite(session, err) != 0 || select_tests(session, err) != 0 ||
-        build_template(session, err) != 0 || open_record(session, err) != 0)
+        build_template(session, err) != 0 || open_record(session, err) != 0) {
+        wg_run_directory_discard(&session->directory);
         return -1;
+    }
+    wg_run_directory_publish(&session->directory);
     print_start(session, &reaped);
     return 0;
 }
@@ -350,7 +356,7 @@ static int execute(struct session *session, struct wg_err *err)
         .server_argv = session->server_argv.items,
         .server_env = session->server_env.items,
         .ready_path = session->ready_path,
-        .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
+        .ready_timeout_ms = (int)options->ready_timeout_ms,
         .reset_strategy = options->reset,
         .reset_timeout_ms = WG_DEFAULT_RESET_TIMEOUT_MS,
         .kept_directory = session->directory.databases,
@@ -442,6 +448,7 @@ static int run(int argc, char **argv)
     struct session session = {
         .options = {.timeout_ms = WG_DEFAULT_TEST_TIMEOUT_MS,
                     .grace_ms = WG_DEFAULT_GRACE_MS,
+                    .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
                     .repeat = 1,
                     .progress = true},
         .suite_log_fd = -1,

@@ -36,6 +36,7 @@ void wg_run_directory_finish(struct wg_run_directory *directory)
     free(directory->servers);
     free(directory->suite_log);
     free(directory->databases);
+    free(directory->last);
     *directory = (struct wg_run_directory){0};
 }
 
@@ -50,19 +51,35 @@ static int write_gitignore(struct wg_err *err)
     return rc;
 }
 
-/* Points BASE/last at the new run: a temporary link is renamed into place. */
-static void point_last(const char *name)
+/* A temporary link is renamed into place, so that there always is a `last`. */
+void wg_run_directory_publish(const struct wg_run_directory *directory)
 {
-    char *target = wg_format("runs/%s", name);
+    if (!directory->last)
+        return;
     char *temporary = wg_format(BASE "/last.%ld", (long)getpid());
-    if (symlink(target, temporary) == 0 && rename(temporary, BASE "/last") != 0)
+    if (symlink(directory->last, temporary) == 0 && rename(temporary, BASE "/last") != 0)
         unlink(temporary);
     free(temporary);
-    free(target);
 }
 
-static int create_below_base(char **ret_path, struct wg_err *err)
+void wg_run_directory_discard(const struct wg_run_directory *directory)
 {
+    struct stat st;
+    if (!directory->path || (stat(directory->suite_log, &st) == 0 && st.st_size > 0))
+        return;
+    unlink(directory->suite_log);
+    rmdir(directory->servers);
+    if (!directory->made || rmdir(directory->path) != 0 || !directory->based)
+        return;
+    /* Fails, as it should, when another run has put something there meanwhile. */
+    if (rmdir(BASE "/runs") == 0 && unlink(BASE "/.gitignore") == 0)
+        rmdir(BASE);
+}
+
+static int create_below_base(struct wg_run_directory *directory, char **ret_path,
+                             struct wg_err *err)
+{
+    directory->based = access(BASE, F_OK) != 0;
     char when[32], token[5];
     struct tm tm;
     time_t now = (time_t)(wg_clock_wall_ns() / WG_NS_PER_S);
@@ -74,7 +91,8 @@ static int create_below_base(char **ret_path, struct wg_err *err)
     char *path = wg_format(BASE "/runs/%s", name);
     int rc = mkdir(path, 0777) == 0 ? 0 : wg_err_errno(err, "create %s", path);
     if (rc == 0) {
-        point_last(name);
+        directory->made = true;
+        directory->last = wg_format("runs/%s", name);
         *ret_path = path;
         path = NULL;
     }
@@ -93,18 +111,21 @@ int wg_run_directory_create(const char *chosen, struct wg_run_directory *ret_dir
                             struct wg_err *err)
 {
     char *made = NULL, *absolute = NULL;
+    struct wg_run_directory directory = {0};
     if (chosen) {
+        directory.made = access(chosen, F_OK) != 0;
         if (wg_tree_make(chosen, err) != 0)
             return -1;
         made = wg_strdup(chosen);
-    } else if (create_below_base(&made, err) != 0) {
+    } else if (create_below_base(&directory, &made, err) != 0) {
         return -1;
     }
     int rc = make_absolute(made, &absolute, err);
     free(made);
-    if (rc != 0)
+    if (rc != 0) {
+        wg_run_directory_finish(&directory);
         return -1;
-    struct wg_run_directory directory;
+    }
     name_files(&directory, absolute);
     if (access(directory.events, F_OK) == 0) {
         wg_err_set(err, WG_ERR_USAGE, "%s already holds a run; choose another directory",

@@ -16,6 +16,8 @@
 
 #include "harness/base/err.h"
 
+#include <stdbool.h>
+
 struct wg_run_directory {
     char *path;   /* absolute */
     char *events; /* files in it */
@@ -23,6 +25,8 @@ struct wg_run_directory {
     char *servers;
     char *suite_log;
     char *databases;
+    char *last;       /* what BASE/last is to point to; NULL when the directory was chosen */
+    bool made, based; /* whether the directory, and .walgrind, were made for this run */
 };
 
 /* Makes the directory: `chosen` when not NULL (must not exist or be empty), else a new one below
@@ -32,6 +36,11 @@ int wg_run_directory_create(const char *chosen, struct wg_run_directory *ret_dir
 /* Names the files of an existing one; NULL means the newest below ./.walgrind. */
 int wg_run_directory_open(const char *chosen, struct wg_run_directory *ret_directory,
                           struct wg_err *err);
+/* Lets .walgrind/last point to it, once the run has begun. */
+void wg_run_directory_publish(const struct wg_run_directory *directory);
+/* For a run that never began: takes away what was made, unless the suite binary has left words in
+ * its log. */
+void wg_run_directory_discard(const struct wg_run_directory *directory);
 void wg_run_directory_finish(struct wg_run_directory *directory);
 
 #endif
