@@ -171,8 +171,6 @@ static void take_packet(struct wg_attempt *attempt, json_t *packet)
             attempt->failed = (long)wg_json_int(packet, "failed", 0);
         return;
     }
-    if (strcmp(event, "phase") == 0)
-        return;
     attempt->failed += strcmp(event, "assert") == 0;
     attempt->skipped = attempt->skipped || strcmp(event, "skip") == 0;
     if (json_array_size(attempt->messages) < WG_LIMIT_TEST_MESSAGES)

@@ -131,14 +131,20 @@ static void kill_test(struct server *server, const json_t *request)
             kill(-server->running[i].pid, (int)wg_json_int(request, "signal", SIGKILL));
 }
 
-static struct wg_test_marks marks_of(const struct server *server, const struct running *test)
+static void kill_survivors(const struct server *server, const struct running *test, json_t *found)
 {
-    return (struct wg_test_marks){
+    pid_t *leaders = wg_calloc(server->running_count, sizeof *leaders);
+    for (size_t i = 0; i < server->running_count; i++)
+        leaders[i] = server->running[i].pid;
+    struct wg_test_marks marks = {
         .group = test->pid,
         .run = test->run,
         .event_channel = test->event_channel,
-        .only_one = server->running_count == 1,
+        .leaders = leaders,
+        .leader_count = server->running_count,
     };
+    wg_survivors_kill(&marks, found);
+    free(leaders);
 }
 
 static long long microseconds(struct timeval time)
@@ -153,8 +159,7 @@ static void end_test(struct server *server, size_t index)
     json_t *survivors = json_array();
     struct rusage usage = {0};
     int status = 0;
-    struct wg_test_marks marks = marks_of(server, &ended);
-    wg_survivors_kill(&marks, survivors);
+    kill_survivors(server, &ended, survivors);
     while (wait4(ended.pid, &status, 0, &usage) < 0 && errno == EINTR)
         ;
     close(ended.pidfd);
@@ -224,8 +229,7 @@ static void kill_all(struct server *server)
     json_t *survivors = json_array();
     for (size_t i = 0; i < server->running_count; i++) {
         kill(-server->running[i].pid, SIGKILL);
-        struct wg_test_marks marks = marks_of(server, &server->running[i]);
-        wg_survivors_kill(&marks, survivors);
+        kill_survivors(server, &server->running[i], survivors);
         waitpid(server->running[i].pid, NULL, 0);
     }
     json_decref(survivors);

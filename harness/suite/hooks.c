@@ -95,11 +95,6 @@ static json_t *text_new(const char *text)
     return wg_json_string_new(text, size < WG_LIMIT_MESSAGE ? size : WG_LIMIT_MESSAGE);
 }
 
-static void emit_phase(const char *phase)
-{
-    wg_suite_emit(json_pack("{s:s, s:s}", "event", "phase", "phase", phase));
-}
-
 static void emit_assert(const char *file, size_t line, const char *message)
 {
     atomic_fetch_add_explicit(&child.failed, 1, memory_order_relaxed);
@@ -140,7 +135,6 @@ EXPORTED void criterion_internal_test_setup(void)
         return;
     }
     const struct wg_case *test_case = child.test_case;
-    emit_phase("setup");
     if (setjmp(child.phase) != 0) {
         child.setup_failed = true;
         return;
@@ -159,7 +153,6 @@ EXPORTED void criterion_internal_test_main(void (*body)(void))
     }
     if (child.setup_failed)
         return;
-    emit_phase("main");
     if (setjmp(child.phase) != 0)
         return;
     if (child.test_case->param)
@@ -175,7 +168,6 @@ EXPORTED void criterion_internal_test_teardown(void)
         return;
     }
     const struct wg_case *test_case = child.test_case;
-    emit_phase("teardown");
     if (setjmp(child.phase) == 0 && test_case->test->data->fini)
         test_case->test->data->fini();
     if (setjmp(child.phase) == 0 && test_case->suite && test_case->suite->data &&

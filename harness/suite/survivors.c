@@ -99,7 +99,7 @@ static bool holds_channel(pid_t pid, ino_t event_channel)
 
 static bool belongs(pid_t pid, pid_t its_group, const struct wg_test_marks *marks)
 {
-    return its_group == marks->group || marks->only_one ||
+    return its_group == marks->group || marks->leader_count == 1 ||
            holds_channel(pid, marks->event_channel) || carries_run(pid, marks->run);
 }
 
@@ -133,6 +133,16 @@ static void note(json_t *found, pid_t pid, const char *name)
     free(text);
 }
 
+/* Looked at first, since /proc need not be asked: most tests leave nothing, and then the other
+ * running tests are the only children there are. */
+static bool is_leader(pid_t pid, const struct wg_test_marks *marks)
+{
+    for (size_t i = 0; i < marks->leader_count; i++)
+        if (marks->leaders[i] == pid)
+            return true;
+    return false;
+}
+
 /* One pass: kills the living survivors, reaps the dead ones. Returns how many still lived. */
 static size_t sweep(const struct wg_test_marks *marks, json_t *found)
 {
@@ -141,12 +151,11 @@ static size_t sweep(const struct wg_test_marks *marks, json_t *found)
     for (size_t i = 0; i < count; i++) {
         char state, name[32];
         pid_t its_group;
-        if (pids[i] == marks->group || !read_stat(pids[i], &state, &its_group, name))
+        if (is_leader(pids[i], marks) || !read_stat(pids[i], &state, &its_group, name))
             continue;
         if (state == 'Z') {
-            /* A dead orphan has no environment any more; a leader of another test, which must not
-             * be reaped here, is its own group. */
-            if (its_group == marks->group || marks->only_one)
+            /* A dead orphan has no environment and no descriptors any more. */
+            if (its_group == marks->group || marks->leader_count == 1)
                 waitpid(pids[i], NULL, WNOHANG);
             continue;
         }

@@ -9,10 +9,11 @@
 
 /* What a test's processes are recognised by. */
 struct wg_test_marks {
-    pid_t group;         /* leader and process group */
-    long long run;       /* value of WALGRIND_RUN_ID */
-    ino_t event_channel; /* inode of the event channel, which children inherit */
-    bool only_one;       /* no other test runs: every orphan is this one's */
+    pid_t group;          /* leader and process group */
+    long long run;        /* value of WALGRIND_RUN_ID */
+    ino_t event_channel;  /* inode of the event channel, which children inherit */
+    const pid_t *leaders; /* of all running tests, this one among them: never survivors */
+    size_t leader_count;  /* 1: no other test runs, and every orphan is this one's */
 };
 
 /*

@@ -50,7 +50,6 @@
 
 /* X(name, meaning); every packet is {"event":NAME, ...} */
 #define WG_TEST_EVENTS(X)                                                                          \
-    X("phase", "phase: setup, main, teardown")                                                     \
     X("assert", "failed assertion: file, line, message, fatal (true: the test was left)")          \
     X("skip", "cr_skip_test: message")                                                             \
     X("log", "a line that the test wants in its record: message")                                  \
