@@ -137,7 +137,8 @@ void wg_bisect_git_log_write(const struct wg_bisect_posterior *posterior,
     wg_buf_puts(out, "git bisect start\n");
     put(out, "bad", history->commits[last].id, subjects[last]);
     put(out, "good", history->commits[0].id, subjects[0]);
-    for (size_t x = 1; x < last; x++) {
+    /* Backwards: for git the last commit that is called bad is the bad end from then on. */
+    for (size_t x = last; x-- > 1;) {
         const struct wg_bisect_tally *node = &tally[x];
         const char *id = history->commits[x].id;
         double bad = bad_chance(posterior, x);

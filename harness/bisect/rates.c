@@ -9,6 +9,7 @@
 #define MEAN_HIGHEST 0.97
 #define MEAN_ALWAYS  0.9999 /* not 1: a bad commit must be able to pass by accident */
 #define ALWAYS_PRIOR 0.1
+#define SHAPE_LEAST  1 /* of mu * kappa: see rates.h */
 
 #define NOISE_LOWEST     0.0005
 #define NOISE_HIGHEST    0.3
@@ -48,7 +49,7 @@ static void fill_cell(const struct wg_bisect_rates *rates, struct wg_bisect_cell
         weight = k == 0 ? ALWAYS_PRIOR : 0;
     cell->mu = always ? MEAN_ALWAYS
                       : MEAN_LOWEST * pow(MEAN_HIGHEST / MEAN_LOWEST, (double)i / (double)steps);
-    cell->kappa = concentrations[k].kappa;
+    cell->kappa = fmax(concentrations[k].kappa, SHAPE_LEAST / cell->mu);
     cell->log_weight = weight > 0 ? log(weight) : -HUGE_VAL;
     cell->noises = 1;
     while (cell->noises < WG_BISECT_NOISES &&

@@ -8,6 +8,10 @@
  * differ makes the posterior far too sure of itself. mu is log-uniform, with an atom at "always":
  * a regression that shows in every run is the most common kind.
  *
+ * kappa is raised to 1 / mu where it is less: below that the density has a pole at zero, and a
+ * commit that passed a thousand times could still be a bad one with next to no failures. No
+ * number of runs would settle that when only few commits are bad.
+ *
  * A good commit fails with one probability p0, "noise": half of the prior says never, the rest is
  * log-uniform. Noise at more than half of mu is excluded: then "bad" would not mean worse.
  *

@@ -3,10 +3,11 @@
  * state.h - what a bisection has seen so far, as an append-only file of JSON lines.
  *
  * The file is the bisection: the posterior, the next choice and every report are functions of it
- * and of the repository. Each record is one line, written with one write(2) and synced before the
- * caller goes on. A process killed at any point therefore leaves whole records and at
- * most one torn one at the end, which is cut off when the file is opened again. While it is open,
- * the file is locked (flock): two processes cannot lead one bisection.
+ * and of the repository. Each record is one line, written with one write(2) before the caller goes
+ * on. A process killed at any point therefore leaves whole records and at most one torn one at the
+ * end, which is cut off when the file is opened again. Nothing is synced: what a power failure
+ * takes is run again, with the same seeds. While it is open, the file is locked (flock): two
+ * processes cannot lead one bisection.
  *
  * Records have "event":
  *   start    "version", "good", "bad" (full ids), "argv" and the options of the command; the first
@@ -81,7 +82,7 @@ void wg_bisect_state_tally(const struct wg_bisect_state *state,
 /* The number of the next run: one above the highest recorded. */
 unsigned wg_bisect_state_next_run(const struct wg_bisect_state *state);
 
-/* The seed of run `n` of a bisection: a pure function of both. */
+/* The seed of run `n` of a bisection, 0 to 2^31 - 1: a pure function of both. */
 uint64_t wg_bisect_seed(uint64_t base, unsigned n);
 
 /* The mean price of a build in runs, from the durations recorded; `fallback` without any. */

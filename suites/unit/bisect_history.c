@@ -136,7 +136,8 @@ Test(bisect_git_log, what_is_written_can_be_read_and_names_the_culprit)
     struct wg_bisect_history history = {0};
     struct wg_bisect_posterior posterior;
     struct wg_bisect_tally tally[6] = {
-        {.passes = 30}, {.passes = 30}, {.untestable = true}, {.failures = 9}, {0}, {.failures = 9},
+        {.passes = 30},  {.passes = 30},  {.untestable = true},
+        {.failures = 9}, {.failures = 9}, {.failures = 9},
     };
     char subjects[6][2] = {"g", "a", "b", "c", "d", "e"};
     char *subject_list[6];
@@ -153,7 +154,8 @@ Test(bisect_git_log, what_is_written_can_be_read_and_names_the_culprit)
     wg_bisect_git_log_write(&posterior, tally, 0.95, subject_list, 3, &out);
     cr_assert(eq(int, wg_bisect_git_log_parse(out.data, &log, &err), 0), "%s", err.message);
     cr_assert(eq(str, log.bads.items[0], "e"));
-    cr_assert(eq(str, log.bads.items[1], "c"));
+    cr_assert(eq(str, log.bads.items[1], "d"));
+    cr_assert(eq(str, log.bads.items[2], "c"), "for git the last one is the bad end");
     cr_assert(eq(str, log.goods.items[1], "a"));
     cr_assert(eq(str, log.skips.items[0], "b"));
     cr_assert(strstr(out.data, "# first bad commit: [c] c\n") != NULL, "%s", out.data);

@@ -6,5 +6,6 @@ const struct wg_command *const wg_commands[] = {
     &wg_command_run,
     &wg_command_list,
     &wg_command_report,
+    &wg_command_bisect,
     NULL,
 };

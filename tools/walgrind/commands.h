@@ -8,5 +8,6 @@
 extern const struct wg_command wg_command_run;
 extern const struct wg_command wg_command_list;
 extern const struct wg_command wg_command_report;
+extern const struct wg_command wg_command_bisect;
 
 #endif

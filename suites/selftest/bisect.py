@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bisect.py - walgrind bisect on real repositories: 200 commits with merges, a failure in one run of five.
+
+    bisect.py WALGRIND
+
+Histories are written with `git fast-import` and are the same each time; a run fails as a function of WALGRIND_SEED, so
+with a fixed --seed every bisection here takes the same course whenever it is run. Prints one line per failed check and
+exits with 1.
+"""
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+COMMITS = 200
+ENVIRONMENT = {
+    "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always",
+    "GIT_AUTHOR_NAME": "T", "GIT_AUTHOR_EMAIL": "t@example.org", "GIT_AUTHOR_DATE": "1700000000 +0000",
+    "GIT_COMMITTER_NAME": "T", "GIT_COMMITTER_EMAIL": "t@example.org", "GIT_COMMITTER_DATE": "1700000000 +0000",
+}
+FAILS_SOMETIMES = 'test "$(cat level)" != bad || test $((WALGRIND_SEED % 5)) != 0'
+BUILDS = "grep -q works build && touch built"
+
+
+class Checks:
+    def __init__(self):
+        self.count = 0
+        self.failures = []
+
+    def that(self, good, claim):
+        self.count += 1
+        if not good:
+            self.failures.append(claim)
+
+    def equal(self, actual, expected, claim):
+        self.that(actual == expected, f"{claim}: {actual!r}, expected {expected!r}")
+
+
+def git(directory, *arguments, text=None, check=True):
+    done = subprocess.run(["git", "-C", directory, *arguments], input=text, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"git {' '.join(arguments)}: {done.stderr}")
+    return done.stdout.strip()
+
+
+class History:
+    """Commits 0..n with parents; what is bad follows from the culprit by ancestry."""
+
+    def __init__(self, seed, culprit, broken=0.0, other=None):
+        random_source = random.Random(seed)
+        self.parents = [[]]
+        tips = [0]
+        for number in range(1, COMMITS):
+            what = random_source.random()
+            left = COMMITS - 1 - number
+            if len(tips) > 1 and (what < 0.15 or left < len(tips)):
+                side = tips.pop(random_source.randrange(1, len(tips)))
+                self.parents.append([tips[0], side])
+                tips[0] = number
+            elif what < 0.3 and len(tips) < 5 and left > 12:
+                self.parents.append([tips[0]])
+                tips.append(number)
+            else:
+                tip = random_source.randrange(len(tips))
+                self.parents.append([tips[tip]])
+                tips[tip] = number
+        self.culprit = culprit
+        near = {0, culprit, COMMITS - 1, *self.parents[culprit]}
+        self.broken = {n for n in range(COMMITS) if n not in near and random_source.random() < broken}
+        self.other = other
+
+    def descends(self, number, ancestor):
+        seen, stack = set(), [number]
+        while stack:
+            at = stack.pop()
+            if at == ancestor:
+                return True
+            if at not in seen:
+                seen.add(at)
+                stack.extend(self.parents[at])
+        return False
+
+    def write(self, directory):
+        """Makes the repository and returns the ids by number."""
+        os.makedirs(directory)
+        git(directory, "init", "-q", "-b", "main")
+        stream = []
+        for number, parents in enumerate(self.parents):
+            message = f"change {number} <b>&amp;'\""
+            stream.append(f"commit refs/heads/main\nmark :{number + 1}\n"
+                          f"committer T <t@example.org> {1700000000 + number} +0000\n"
+                          f"data {len(message)}\n{message}\n")
+            if parents:
+                stream.append(f"from :{parents[0] + 1}\n")
+            stream.extend(f"merge :{parent + 1}\n" for parent in parents[1:])
+            files = {
+                "level": "bad" if self.descends(number, self.culprit) else "good",
+                "other": "bad" if self.other is not None and self.descends(number, self.other) else "good",
+                "build": "broken" if number in self.broken else "works",
+                "number": str(number),
+            }
+            stream.extend(f"M 100644 inline {name}\ndata {len(text)}\n{text}\n" for name, text in files.items())
+        marks = os.path.join(directory, ".git", "marks")
+        git(directory, "fast-import", "--quiet", f"--export-marks={marks}", text="".join(stream))
+        with open(marks, encoding="utf-8") as file:
+            ids = {int(line.split()[0][1:]) - 1: line.split()[1] for line in file}
+        os.remove(marks)
+        git(directory, "reset", "-q", "--hard", "main")
+        return ids
+
+
+def make_untidy(directory):
+    """A stash, a staged change, a change that is not staged, and a file that git does not know."""
+    def write(name, text):
+        with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    write("number", "stashed")
+    git(directory, "stash", "-q")
+    write("staged", "staged\n")
+    git(directory, "add", "staged")
+    write("level", "changed and not committed\n")
+    write("unknown", "unknown\n")
+
+
+def snapshot(directory, ignored=("walgrind-bisect", "worktrees")):
+    """Path, kind, mode, time and hash of everything in the checkout and in .git but what is ours."""
+    seen = {}
+    for root, folders, files in os.walk(directory):
+        if root == os.path.join(directory, ".git"):
+            folders[:] = [name for name in folders if name not in ignored]
+        for name in files + folders:
+            path = os.path.join(root, name)
+            status = os.lstat(path)
+            is_file = name in files
+            content = b""
+            if is_file:
+                with open(path, "rb") as file:
+                    content = file.read()
+            seen[os.path.relpath(path, directory)] = (
+                status.st_mode, status.st_mtime_ns if is_file else 0, hashlib.sha256(content).hexdigest())
+    return seen
+
+
+def records(directory, event="run"):
+    with open(os.path.join(directory, ".git/walgrind-bisect/log.jsonl"), encoding="utf-8") as file:
+        return [record for record in map(json.loads, file) if record["event"] == event]
+
+
+class Bisection:
+    def __init__(self, walgrind, directory):
+        self.walgrind = walgrind
+        self.directory = directory
+        self.report = os.path.join(os.path.dirname(directory), "report.json")
+
+    def call(self, *arguments, directory=None):
+        return subprocess.run([self.walgrind, "bisect", *arguments], cwd=directory or self.directory, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+
+    def find(self, good, bad, command, *options):
+        """The report of one whole bisection."""
+        if os.path.exists(self.report):
+            os.remove(self.report)
+        done = self.call(*options, "--build-cost=5", f"--json={self.report}", good, bad, "--", "sh", "-c", command)
+        try:
+            with open(self.report, encoding="utf-8") as file:
+                return done, json.load(file)
+        except FileNotFoundError:
+            return done, {}
+
+
+def check_found(checks, done, report, culprit, claim):
+    found = (report.get("culprit") or {}).get("commit")
+    checks.equal((done.returncode, found), (0, culprit), f"{claim} ({done.stderr.strip()})")
+    checks.that(report.get("probability", 0) >= 0.95, f"{claim}: with at least 95 %")
+
+
+def finds_culprits(checks, walgrind, place):
+    """Several histories with several culprits; the checkout is the same afterwards, to the byte and the second."""
+    for seed, culprit in ((1, 57), (2, 120), (3, 9), (4, 188)):
+        history = History(seed, culprit, broken=0.15)
+        directory = os.path.join(place, f"find{seed}")
+        ids = history.write(directory)
+        make_untidy(directory)
+        before = snapshot(directory, ignored=("walgrind-bisect",))
+        bisection = Bisection(walgrind, directory)
+        done, report = bisection.find(ids[0], ids[COMMITS - 1], FAILS_SOMETIMES, f"--build={BUILDS}", f"--seed={seed}")
+        check_found(checks, done, report, ids[culprit], f"history {seed}")
+        checks.equal(snapshot(directory, ignored=("walgrind-bisect",)), before,
+                     f"history {seed}: checkout, index, stash, refs and configuration are untouched")
+        checks.that("uncommitted changes" in done.stderr, f"history {seed}: says that changes are not tested")
+        checks.that(f"verify: walgrind bisect {ids[culprit][:12]}^" in done.stdout, f"history {seed}: how to verify")
+        checks.that(not os.path.exists(os.path.join(directory, ".git/walgrind-bisect/trees")),
+                    f"history {seed}: no worktree is left")
+
+
+def survives_kills(checks, walgrind, place):
+    """The command and the build kill walgrind at several points; no run is lost, none is made up."""
+    history = History(5, 77, broken=0.1)
+    directory = os.path.join(place, "kill")
+    ids = history.write(directory)
+    make_untidy(directory)
+    before = snapshot(directory)
+    bisection = Bisection(walgrind, directory)
+    points = os.path.join(place, "points")
+    os.makedirs(points)
+    kill = (f'n=$(ls {points} | wc -l); touch {points}/$$; '
+            'case $n in 7|19|20|41) kill -9 $PPID; exit 0;; esac; ')
+    options = (f"--build={kill}{BUILDS}", "--seed=11")
+    kills = 0
+    for _ in range(12):
+        done, report = bisection.find(ids[0], ids[COMMITS - 1], kill + FAILS_SOMETIMES, *options)
+        if done.returncode != -9:
+            break
+        kills += 1
+        checks.equal(snapshot(directory), before, f"after kill {kills}: checkout, index and stash are untouched")
+        status = bisection.call("status")
+        checks.equal(status.returncode, 0, f"after kill {kills}: status works")
+    checks.equal(kills, 4, "killed in the middle")
+    check_found(checks, done, report, ids[77], "after kills")
+    disturbed = [(run["n"], run["seed"]) for run in records(directory)]
+    checks.equal([n for n, _ in disturbed], list(range(1, len(disturbed) + 1)), "no run is lost or counted twice")
+    bisection.call("reset")
+    checks.that(not os.path.exists(os.path.join(directory, ".git/walgrind-bisect")), "reset removes everything")
+    bisection.find(ids[0], ids[COMMITS - 1], kill.replace("7|19|20|41", "none") + FAILS_SOMETIMES,
+                   f"--build={kill.replace('7|19|20|41', 'none')}{BUILDS}", "--seed=11")
+    undisturbed = [(run["n"], run["seed"]) for run in records(directory)]
+    common = min(len(disturbed), len(undisturbed))
+    checks.equal(disturbed[:common], undisturbed[:common], "killed and resumed it draws the same seeds")
+
+
+def tells_kinds_apart(checks, walgrind, place):
+    """Another failure came in before the hunted one; only --match and --match-regex see through it."""
+    history = History(6, 140, other=40)
+    directory = os.path.join(place, "kinds")
+    ids = history.write(directory)
+    bisection = Bisection(walgrind, directory)
+    command = ('if test "$(cat other)" = bad && test $((WALGRIND_SEED % 4)) = 1; then echo other trouble; exit 3; fi; '
+               'if test "$(cat level)" = bad && test $((WALGRIND_SEED % 3)) = 0; then '
+               'echo "finding: close-drops-locks (pid 7)"; exit 1; fi')
+    for option in ("--match=finding:close-drops-locks", "--match-regex=^finding: close-drops"):
+        done, report = bisection.find(ids[0], ids[COMMITS - 1], command, option, "--seed=3")
+        check_found(checks, done, report, ids[140], option)
+    checks.that(any(run["result"] == "other" for run in records(directory)), "other failures are recorded as no answer")
+    done, report = bisection.find(ids[0], ids[COMMITS - 1], command, "--match=finding:close-drops", "--bad-runs=20",
+                                  "--seed=3")
+    checks.equal((done.returncode, report.get("step")), (1, "bad-passes"), "half a word is no match")
+    checks.that("failed in another way" in done.stdout, "and it says that there were other failures")
+
+
+def works_in_parallel(checks, walgrind, place):
+    history = History(7, 33, broken=0.1)
+    directory = os.path.join(place, "parallel")
+    ids = history.write(directory)
+    before = snapshot(directory, ignored=("walgrind-bisect",))
+    done, report = Bisection(walgrind, directory).find(
+        ids[0], ids[COMMITS - 1], FAILS_SOMETIMES, f"--build={BUILDS}", "--jobs=3", "--share-tree", "--seed=5",
+        "--touching=level")
+    check_found(checks, done, report, ids[33], "three jobs")
+    checks.equal(snapshot(directory, ignored=("walgrind-bisect",)), before, "three jobs: everything is untouched")
+
+
+def speaks_git(checks, walgrind, place):
+    """`git bisect replay` takes our log, and ours is taken back."""
+    history = History(8, 101)
+    directory = os.path.join(place, "speak")
+    ids = history.write(directory)
+    bisection = Bisection(walgrind, directory)
+    done, report = bisection.find(ids[0], ids[COMMITS - 1], FAILS_SOMETIMES, "--seed=2")
+    check_found(checks, done, report, ids[101], "git log format")
+    text = bisection.call("log", "--format=git").stdout
+    clone = os.path.join(place, "clone")
+    git(place, "clone", "-q", directory, clone)
+    log = os.path.join(place, "git.log")
+    with open(log, "w", encoding="utf-8") as file:
+        file.write(text)
+    replayed = git(clone, "bisect", "replay", log)
+    checks.that(f"{ids[101]} is the first bad commit" in replayed, f"git replays our log: {replayed!r}")
+    with open(log, "w", encoding="utf-8") as file:
+        file.write(git(clone, "bisect", "log") + "\n")
+    git(clone, "bisect", "reset")
+    started = bisection.call("start", f"--from-git-log={log}", "--", "sh", "-c", FAILS_SOMETIMES, directory=clone)
+    checks.equal(started.returncode, 0, f"starts from a log of git ({started.stderr.strip()})")
+    checks.that(all(run["imported"] for run in records(clone)) and records(clone), "what git knew is in the log")
+    checks.equal(bisection.call("run", directory=clone).returncode, 0, "goes on from a log of git")
+
+
+def checks_out_submodules(checks, walgrind, place):
+    inner, outer = os.path.join(place, "inner"), os.path.join(place, "outer")
+    for directory in (inner, outer):
+        os.makedirs(directory)
+        git(directory, "init", "-q", "-b", "main")
+    for number in range(8):
+        with open(os.path.join(inner, "level"), "w", encoding="utf-8") as file:
+            file.write("bad\n" if number >= 5 else "good\n")
+        git(inner, "add", "-A")
+        git(inner, "commit", "-q", "--allow-empty", "-m", f"inner {number}")
+    git(outer, "submodule", "--quiet", "add", inner, "part")
+    for number in range(8):
+        git(os.path.join(outer, "part"), "checkout", "-q", git(inner, "rev-parse", f"main~{7 - number}"))
+        git(outer, "add", "-A")
+        git(outer, "commit", "-q", "--allow-empty", "-m", f"outer {number}")
+    git(outer, "submodule", "deinit", "-q", "--all")
+    before = snapshot(outer, ignored=("walgrind-bisect",))
+    done, report = Bisection(walgrind, outer).find("HEAD~7", "HEAD", 'test "$(cat part/level)" = good')
+    check_found(checks, done, report, git(outer, "rev-parse", "HEAD~2"), "in a submodule")
+    checks.equal(snapshot(outer, ignored=("walgrind-bisect",)), before, "in a submodule: everything is untouched")
+
+
+def answers_honestly(checks, walgrind, place):
+    """When there is no culprit to be named, the answer says why; exit code 1."""
+    history = History(9, 60)
+    directory = os.path.join(place, "honest")
+    ids = history.write(directory)
+    bisection = Bisection(walgrind, directory)
+    for claim, options, command, step, words in (
+            ("never fails", ["--bad-runs=60"], "true", "bad-passes", "never failed in 60 runs"),
+            ("always fails", [], "false", "good-fails", "the good end also fails"),
+            ("too few runs", ["--budget=30"], FAILS_SOMETIMES, "budget", "the budget of 30 runs"),
+            ("nothing builds", ["--build=false"], "true", "end-untestable", "cannot be tested")):
+        done, report = bisection.find(ids[0], ids[COMMITS - 1], command, "--seed=1", *options)
+        checks.equal((done.returncode, report.get("step")), (1, step), claim)
+        checks.that(words in done.stdout, f"{claim}: says '{words}', not {done.stdout[:200]!r}")
+        checks.that(len(report.get("candidates", [])) > 0, f"{claim}: candidates are listed")
+    done, _ = bisection.find(ids[0], ids[COMMITS - 1], "kill -9 $$")
+    checks.equal(done.returncode, 3, "a run that ends with a signal ends the bisection")
+    checks.that("no answer" in done.stderr, "and says that it is no answer")
+
+
+def writes_html(checks, walgrind, place):
+    history = History(10, 50)
+    directory = os.path.join(place, "html")
+    ids = history.write(directory)
+    page = os.path.join(place, "page.html")
+    done, _ = Bisection(walgrind, directory).find(
+        ids[0], ids[COMMITS - 1], "test \"$(cat level)\" = good # <&>'", f"--html={page}", "--seed=1")
+    checks.equal(done.returncode, 0, "html")
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    checks.that("change 50 &lt;b&gt;&amp;amp;&#39;&quot;" in text, "subjects are escaped")
+    checks.that("<b>&amp;'" not in text and "# <&>" not in text, "nothing unescaped slips through")
+    checks.that(text.count("<svg") == 1 and text.count("<rect") > 10, "a picture is there")
+    checks.that(text.endswith("</html>\n"), "the page is whole")
+    checks.that("http" not in text.replace("http://www.w3.org/2000/svg", ""), "nothing is loaded from outside")
+
+
+def complains_in_one_line(checks, walgrind, place):
+    history = History(12, 60)
+    directory = os.path.join(place, "complain")
+    ids = history.write(directory)
+    shallow = os.path.join(place, "shallow")
+    git(place, "clone", "-q", "--depth=5", "file://" + directory, shallow)
+    side = git(directory, "commit-tree", "-p", ids[0], "-m", "side", ids[0] + "^{tree}")
+    bisection = Bisection(walgrind, directory)
+    first, last = ids[0], ids[COMMITS - 1]
+    for claim, where, arguments, words in (
+            ("bad range", directory, ["nothing", last, "--", "true"], "'nothing' is no commit here"),
+            ("swapped", directory, [last, first, "--", "true"], "swapped"),
+            ("same", directory, [last, last, "--", "true"], "the same commit"),
+            ("no ancestor", directory, [side, last, "--", "true"], "not an ancestor"),
+            ("shallow clone", shallow, [first, "HEAD", "--", "true"], "git fetch --unshallow"),
+            ("no repository", place, [first, last, "--", "true"], "not a git repository"),
+            ("no such command", directory, [first, last, "--", "no-such-command"], "command not found"),
+            ("no command", directory, [first, last], "no command to run"),
+            ("one commit", directory, [first], "two commits are needed"),
+            ("not started", directory, ["run"], "no bisection has been started"),
+            ("bad pattern", directory, [first, last, "--match-regex=(", "--", "true"], "--match-regex"),
+            ("bad finding", directory, [first, last, "--match=x", "--", "true"], "finding:ID"),
+            ("nothing touched", directory, [first, last, "--touching=none/*", "--", "true"], "touches 'none/*'")):
+        done = bisection.call(*arguments, directory=where)
+        checks.equal(done.returncode, 2, f"{claim}: exit code")
+        checks.that(words in done.stderr and done.stderr.count("\n") == 1, f"{claim}: one clear line: {done.stderr!r}")
+        checks.that(not os.path.exists(os.path.join(where, ".git/walgrind-bisect")), f"{claim}: nothing was written")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    walgrind = os.path.abspath(sys.argv[1])
+    os.environ.update(ENVIRONMENT)
+    checks = Checks()
+    place = tempfile.mkdtemp(prefix="walgrind-selftest-bisect-")
+    try:
+        for part in (finds_culprits, survives_kills, tells_kinds_apart, works_in_parallel, speaks_git,
+                     checks_out_submodules, answers_honestly, writes_html, complains_in_one_line):
+            part(checks, walgrind, place)
+    finally:
+        shutil.rmtree(place)
+    for failure in checks.failures:
+        print("FAILED:", failure[:2000])
+    print(f"{checks.count} checks, {len(checks.failures)} failed")
+    sys.exit(1 if checks.failures else 0)
+
+
+main()

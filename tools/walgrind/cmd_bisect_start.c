@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/walgrind/cmd_bisect_start.h"
+
+#include "harness/base/json.h"
+#include "harness/base/limit.h"
+#include "harness/base/token.h"
+#include "harness/bisect/git_log.h"
+#include "harness/sys/tree.h"
+#include "tools/walgrind/cmd_bisect_run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIDENCE 0.95
+#define DEFAULT_KEEP_TREES 8
+#define DEFAULT_BAD_RUNS   300
+
+int bisect_open_log(const struct bisect_call *call, bool create, struct wg_bisect_state **ret_state,
+                    struct wg_err *err)
+{
+    if (create && wg_tree_make(call->repo.state_dir, err) != 0)
+        return -1;
+    return wg_bisect_state_open(call->log_path, create, ret_state, err);
+}
+
+/* The settings of the command line; `good` and `bad` are full ids, `argv` the words of CMD. */
+static void fill_settings(const struct bisect_options *options, const char *good, const char *bad,
+                          char *const *argv, struct bisect_settings *ret_settings)
+{
+    uint32_t random = 0;
+    wg_random_bytes(&random, sizeof random);
+    *ret_settings = (struct bisect_settings){
+        .good = good,
+        .bad = bad,
+        .build = options->build,
+        .match = options->match,
+        .match_regex = options->match_regex,
+        .confidence = options->confidence > 0 ? options->confidence : DEFAULT_CONFIDENCE,
+        .build_cost = options->build_cost,
+        .budget = options->budget >= 0 ? options->budget : 0,
+        .jobs = options->jobs > 0 ? options->jobs : 1,
+        .keep_trees = options->keep_trees > 0 ? options->keep_trees : DEFAULT_KEEP_TREES,
+        .bad_runs = options->bad_runs > 0 ? options->bad_runs : DEFAULT_BAD_RUNS,
+        .timeout_ms = options->timeout_ms,
+        .seed = options->seed >= 0 ? (uint64_t)options->seed : random,
+        .share_tree = options->share_tree,
+    };
+    wg_strv_extend(&ret_settings->argv, argv);
+    wg_strv_extend(&ret_settings->touching, options->touching.items);
+}
+
+/* Whether an unfinished bisection is the one that the command line asks for. */
+static bool is_same(const json_t *start, const struct bisect_settings *settings)
+{
+    static const char *const keys[] = {"good", "bad", "argv", "build", "match", "match_regex"};
+    json_t *wanted = bisect_settings_record(settings);
+    bool same = true;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const json_t *a = json_object_get(start, keys[i]), *b = json_object_get(wanted, keys[i]);
+        same = same && json_equal(a, b);
+    }
+    json_decref(wanted);
+    return same;
+}
+
+/* Every mistake in the range, the command or a pattern is found before anything is written. */
+static int check_settings(const struct bisect_call *call, const struct bisect_settings *settings,
+                          struct wg_err *err)
+{
+    int rc = -1;
+    struct bisect_match match = {0};
+    struct wg_bisect_history history = {0};
+    struct bisect_session probe = {.repo = &call->repo, .settings = *settings};
+    double *prior = NULL;
+    if (settings->confidence < 0.5 || settings->confidence > 0.9999) {
+        wg_err_set(err, WG_ERR_USAGE, "--confidence takes a probability from 0.5 to 0.9999");
+        goto out;
+    }
+    if (bisect_read_range(&call->repo, settings->good, settings->bad, &history, err) != 0 ||
+        bisect_match_init(&match, settings->match, settings->match_regex, err) != 0 ||
+        (settings->argv.count > 0 && bisect_check_command(&probe, err) != 0) ||
+        (settings->touching.count > 0 &&
+         bisect_read_prior(&call->repo, &history, &settings->touching, &prior, err) != 0))
+        goto out;
+    if (bisect_checkout_dirty(&call->repo))
+        fprintf(stderr, "walgrind bisect: the checkout has uncommitted changes; they stay as they "
+                        "are and are not part of what is tested\n");
+    rc = 0;
+out:
+    free(prior);
+    bisect_match_finish(&match);
+    wg_bisect_history_finish(&history);
+    return rc;
+}
+
+/* Removes a log whose bisection is over, so that a new one can be written. */
+static int drop_old_log(const struct bisect_call *call, struct wg_bisect_state **state,
+                        struct wg_err *err)
+{
+    char *old = wg_format("%s.old", call->log_path);
+    int rc = rename(call->log_path, old) == 0 ? 0 : wg_err_errno(err, "rename %s", call->log_path);
+    free(old);
+    wg_bisect_state_destroy(*state);
+    *state = NULL;
+    return rc == 0 ? bisect_open_log(call, true, state, err) : -1;
+}
+
+/*
+ * Opens the log for these settings: a new one, or with `resume` an unfinished one with the same
+ * settings. The caller destroys the state.
+ */
+static int begin(const struct bisect_call *call, const struct bisect_settings *settings,
+                 bool resume, struct wg_bisect_state **ret_state, struct wg_err *err)
+{
+    int rc = -1;
+    struct wg_bisect_state *state = NULL;
+    if (check_settings(call, settings, err) != 0 || bisect_open_log(call, true, &state, err) != 0)
+        goto out;
+    if (wg_bisect_state_verdict(state) && drop_old_log(call, &state, err) != 0)
+        goto out;
+    const json_t *start = wg_bisect_state_start(state);
+    if (start && !(resume && is_same(start, settings))) {
+        wg_err_set(err, WG_ERR_USAGE,
+                   "a bisection of %.12s..%.12s is under way: 'walgrind bisect run' goes on with "
+                   "it, 'walgrind bisect reset' gives it up",
+                   wg_json_str(start, "good", ""), wg_json_str(start, "bad", ""));
+        goto out;
+    }
+    if (!start && wg_bisect_state_append(state, bisect_settings_record(settings), err) != 0)
+        goto out;
+    if (start && isatty(STDERR_FILENO))
+        fprintf(stderr, "walgrind bisect: going on after %u runs\n",
+                wg_bisect_state_next_run(state) - 1);
+    *ret_state = state;
+    state = NULL;
+    rc = 0;
+out:
+    wg_bisect_state_destroy(state);
+    return rc;
+}
+
+static int read_text(const char *path, struct wg_buf *text, struct wg_err *err)
+{
+    char chunk[16 * 1024];
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (!file)
+        return wg_err_set(err, WG_ERR_USAGE, "cannot read %s: %s", path, strerror(errno));
+    int rc = 0;
+    for (size_t size; rc == 0 && (size = fread(chunk, 1, sizeof chunk, file)) > 0;)
+        if (wg_buf_append(text, chunk, size) != 0)
+            rc = wg_err_set(err, WG_ERR_LIMIT, "%s is too large", path);
+    if (file != stdin)
+        fclose(file);
+    return rc;
+}
+
+/* Appends one run per revision of an imported list, from number `from` on. */
+static int import_runs(const struct bisect_call *call, const struct wg_strv *revisions, size_t from,
+                       enum wg_bisect_result result, struct wg_bisect_state *state,
+                       struct wg_err *err)
+{
+    for (size_t i = from; i < revisions->count; i++) {
+        char *id = NULL;
+        if (bisect_resolve(&call->repo, revisions->items[i], &id, err) != 0)
+            return -1;
+        json_t *record = json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", "run", "n",
+                                   (int)wg_bisect_state_next_run(state), "commit", id, "result",
+                                   wg_bisect_result_name(result), "imported", 1);
+        free(id);
+        if (wg_bisect_state_append(state, record, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Where the two ends come from: two operands, or the first good and bad lines of a log of git. */
+struct ends {
+    struct wg_bisect_git_log imported;
+    char *good, *bad;
+    char *const *argv; /* the rest of the operands */
+};
+
+static void ends_finish(struct ends *ends)
+{
+    wg_bisect_git_log_finish(&ends->imported);
+    free(ends->good);
+    free(ends->bad);
+}
+
+static int read_ends(const struct bisect_call *call, struct ends *ends, struct wg_err *err)
+{
+    const char *good = NULL, *bad = NULL;
+    size_t used = 0;
+    if (call->options.from_git_log) {
+        struct wg_buf text;
+        wg_buf_init(&text, WG_LIMIT_JSON_FILE);
+        int rc = read_text(call->options.from_git_log, &text, err);
+        if (rc == 0)
+            rc = wg_bisect_git_log_parse(text.data, &ends->imported, err);
+        wg_buf_finish(&text);
+        if (rc != 0)
+            return wg_err_wrap(err, "%s", call->options.from_git_log);
+        good = ends->imported.goods.items[0];
+        bad = ends->imported.bads.items[0];
+    } else if (call->words.count >= 2) {
+        good = call->words.items[0];
+        bad = call->words.items[1];
+        used = 2;
+    } else {
+        return wg_err_set(err, WG_ERR_USAGE,
+                          "two commits are needed: walgrind bisect GOOD BAD -- "
+                          "CMD");
+    }
+    ends->argv = call->words.items ? call->words.items + used : NULL;
+    if (bisect_resolve(&call->repo, good, &ends->good, err) != 0 ||
+        bisect_resolve(&call->repo, bad, &ends->bad, err) != 0)
+        return -1;
+    return 0;
+}
+
+int bisect_start(struct bisect_call *call, bool resume, struct wg_bisect_state **ret_state,
+                 struct wg_err *err)
+{
+    int rc = -1;
+    struct ends ends = {0};
+    struct bisect_settings settings = {0};
+    struct wg_bisect_state *state = NULL;
+    if (read_ends(call, &ends, err) != 0)
+        goto out;
+    fill_settings(&call->options, ends.good, ends.bad, ends.argv, &settings);
+    if (begin(call, &settings, resume, &state, err) != 0)
+        goto out;
+    if (json_array_size(wg_bisect_state_records(state)) == 1 &&
+        (import_runs(call, &ends.imported.goods, 1, WG_BISECT_RESULT_GOOD, state, err) != 0 ||
+         import_runs(call, &ends.imported.bads, 1, WG_BISECT_RESULT_BAD, state, err) != 0 ||
+         import_runs(call, &ends.imported.skips, 0, WG_BISECT_RESULT_SKIP, state, err) != 0))
+        goto out;
+    *ret_state = state;
+    state = NULL;
+    rc = 0;
+out:
+    wg_bisect_state_destroy(state);
+    wg_strv_finish(&settings.argv);
+    wg_strv_finish(&settings.touching);
+    ends_finish(&ends);
+    return rc;
+}
