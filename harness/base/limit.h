@@ -27,7 +27,7 @@
 #define WG_LIMIT_EVIDENCE       200          /* I/O-error evidence records kept in a report */
 #define WG_LIMIT_BISECT_COMMITS 20000        /* commits of one bisection, GOOD among them */
 #define WG_LIMIT_BISECT_LOG     (256u << 20) /* bytes of the log of one bisection */
-#define WG_LIMIT_BISECT_OUTPUT  (64u << 10) /* bytes of output kept of a failed run */
+#define WG_LIMIT_BISECT_OUTPUT  (64u << 10)  /* bytes of output kept of a failed run */
 
 #define WG_LIMIT_TEMPLATE_REHASH (64u << 20)  /* bytes of a cached template always hashed again */
 #define WG_LIMIT_TEMPLATE_SQL    (256u << 20) /* bytes of one SQL file of a template */

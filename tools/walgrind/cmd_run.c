@@ -15,6 +15,7 @@
 #include "harness/sys/tree.h"
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/locate.h"
+#include "tools/walgrind/repeat.h"
 #include "tools/walgrind/run_directory.h"
 
 #include <errno.h>
@@ -132,6 +133,7 @@ struct session {
     struct run_options options;
     struct wg_strv patterns;
     char *suite_binary, *refserver;
+    char *repeat_prefix;
     struct wg_strv server_argv, server_env, init_argv, inputs;
     const char *ready_path;
     struct wg_template *tmpl;
@@ -171,6 +173,7 @@ static void session_finish(struct session *session)
     wg_strv_finish(&session->options.server_env);
     free(session->suite_binary);
     free(session->refserver);
+    free(session->repeat_prefix);
 }
 
 /* Signals arrive through a descriptor, so that the loop handles them like everything else. */
@@ -373,7 +376,7 @@ static int execute(struct session *session, struct wg_err *err)
         .provider = &provider,
         .sandbox = wg_run_sandbox_path(session->sandbox),
         .log_directory = session->directory.servers,
-        .repeat_prefix = "walgrind run",
+        .repeat_prefix = session->repeat_prefix,
         .interrupt_fd = session->interrupt_fd,
         .suite_stderr_fd = session->suite_log_fd,
     };
@@ -463,6 +466,7 @@ static int run(int argc, char **argv)
         goto out;
     }
     settle_options(&session.options);
+    session.repeat_prefix = wg_repeat_prefix(argc, argv);
     if (prepare(&session, &err) != 0) {
         exit_code = wg_command_fail(&wg_command_run, &err);
         goto out;
