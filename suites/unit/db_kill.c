@@ -243,10 +243,12 @@ static void kill_resets(const struct wg_reset_strategy_info *info, struct place 
         int64_t duration_ns = run_point(&trial, 0, &warm_up);
         longest_ns = duration_ns > longest_ns ? duration_ns : longest_ns;
     }
+    /* The range follows the machine's mood, so that about every second reset meets its signal. */
     long points = from_environment("WALGRIND_KILL_POINTS", DEFAULT_POINTS);
+    double range_ns = (double)longest_ns;
     for (long i = 0; i < points; i++) {
-        long after_ns = 1 + (long)(next_random(&trial.random) % (uint64_t)longest_ns);
-        (void)run_point(&trial, after_ns, &tally);
+        long after_ns = 1 + (long)(next_random(&trial.random) / (double)UINT32_MAX * 2 * range_ns);
+        range_ns *= run_point(&trial, after_ns, &tally) == 0 ? 1.1 : 0.9;
     }
     cr_log_info("%s: seed %ld, %ld points: %ld killed in the reset, %ld left the old state, %ld "
                 "the template's",

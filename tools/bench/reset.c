@@ -116,7 +116,6 @@ static void serve(const char *database, long pages, int in, int out)
 {
     sqlite3 *connections[CONNECTIONS] = {NULL};
     char command;
-    open_connections(database, connections);
     while (read(in, &command, 1) == 1) {
         if (command == 'w')
             serve_change(connections, pages);
@@ -266,9 +265,10 @@ static double measure(struct cell *cell, const struct options *options, const ch
     double *times_us = wg_calloc((size_t)options->rounds, sizeof *times_us);
     bool reclone = strategy != NULL && strcmp(strategy, "reclone") == 0;
 
+    struct server server = server_start(database, cell->pages);
     if (wg_dbset_clone(tmpl, directory, &choice, &set, &err) != 0)
         die("clone", err.message);
-    struct server server = server_start(database, cell->pages);
+    server_do(&server, 'o');
     if (strategy == NULL)
         by_hand = open_by_hand(database, original);
     struct wg_deadline budget = wg_deadline_in_ms(options->budget_ms);
