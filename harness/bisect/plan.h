@@ -56,7 +56,7 @@ struct wg_bisect_goal {
 
 #define WG_BISECT_GOAL_INIT                                                                        \
     ((struct wg_bisect_goal){.confidence = 0.95,                                                   \
-                             .build_cost = 5,                                                      \
+                             .build_cost = 4,                                                      \
                              .already_bad = 0.05,                                                  \
                              .bracket_failures = 3,                                                \
                              .bracket_runs = 300,                                                  \

@@ -9,7 +9,7 @@
 #define MEAN_HIGHEST 0.97
 #define MEAN_ALWAYS  0.9999 /* not 1: a bad commit must be able to pass by accident */
 #define ALWAYS_PRIOR 0.1
-#define SHAPE_LEAST  1 /* of mu * kappa: see rates.h */
+#define SHAPE_LEAST  2 /* of mu * kappa: see rates.h */
 
 #define NOISE_LOWEST     0.0005
 #define NOISE_HIGHEST    0.3
@@ -19,8 +19,8 @@
 static const struct {
     double kappa, weight;
 } concentrations[WG_BISECT_CONCENTRATIONS] = {
-    {HUGE_VAL, 0.6},
-    {8, 0.25},
+    {HUGE_VAL, 0.55},
+    {8, 0.3},
     {2, 0.15},
 };
 

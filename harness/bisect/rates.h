@@ -8,7 +8,7 @@
  * differ makes the posterior far too sure of itself. mu is log-uniform, with an atom at "always":
  * a regression that shows in every run is the most common kind.
  *
- * kappa is raised to 1 / mu where it is less: below that the density has a pole at zero, and a
+ * kappa is raised to 2 / mu where it is less: below 1 / mu the density has a pole at zero, and a
  * commit that passed a thousand times could still be a bad one with next to no failures. No
  * number of runs would settle that when only few commits are bad.
  *

@@ -175,19 +175,19 @@ out:
 }
 
 /*
- * Leads the bisection that `state` holds and prints its answer. `run_words` is a command for one
- * that was started without (NULL when the words have been dealt with).
+ * Leads the bisection that `state` holds and prints its answer. With `take_words` the words
+ * of the command line are the command of one that was started without.
  */
-static int lead_state(struct bisect_call *call, struct wg_bisect_state *state,
-                      const struct wg_strv *run_words, int *ret_exit_code, struct wg_err *err)
+static int lead_state(struct bisect_call *call, struct wg_bisect_state *state, bool take_words,
+                      int *ret_exit_code, struct wg_err *err)
 {
     struct bisect_session session = {0};
     struct wg_bisect_plan plan;
     if (bisect_session_open(&call->repo, state, &session, err) != 0)
         return -1;
-    if (run_words && session.settings.argv.count == 0)
-        wg_strv_extend(&session.settings.argv, run_words->items);
-    else if (run_words && run_words->count > 0)
+    if (take_words && session.settings.argv.count == 0)
+        wg_strv_extend(&session.settings.argv, call->words.items);
+    else if (take_words && call->words.count > 0)
         wg_err_set(err, WG_ERR_USAGE, "the command was given when the bisection was started: %s",
                    session.settings.argv.items[0]);
     override(&session, &call->options);
@@ -215,7 +215,7 @@ static int verb_run(struct bisect_call *call, int *ret_exit_code, struct wg_err 
     struct wg_bisect_state *state = NULL;
     if (bisect_open_log(call, false, &state, err) != 0)
         return -1;
-    int rc = lead_state(call, state, &call->words, ret_exit_code, err);
+    int rc = lead_state(call, state, true, ret_exit_code, err);
     wg_bisect_state_destroy(state);
     return rc;
 }
@@ -227,7 +227,7 @@ static int verb_one_shot(struct bisect_call *call, int *ret_exit_code, struct wg
         return wg_err_set(err, WG_ERR_USAGE, "no command to run: walgrind bisect GOOD BAD -- CMD");
     if (bisect_start(call, true, &state, err) != 0)
         return -1;
-    int rc = lead_state(call, state, NULL, ret_exit_code, err);
+    int rc = lead_state(call, state, false, ret_exit_code, err);
     wg_bisect_state_destroy(state);
     return rc;
 }
