@@ -95,7 +95,7 @@ Test(run_outcomes, stacks_of_a_hanging_test_are_recorded)
     run_sample(&(struct run_setup){.select = (const char *const[]){"ends/hangs", NULL}}, &model);
 
     const char *stacks = wg_json_str(run_finished(&model, "ends/hangs"), "stacks", "");
-    cr_expect(gt(sz, strlen(stacks), 0));
+    cr_expect(ge(sz, strlen(stacks), 1));
     wg_model_finish(&model);
 }
 

@@ -75,7 +75,7 @@ Test(run_units, interrupted_run_tells_what_did_not_run)
                &model);
 
     cr_expect(model.interrupted);
-    cr_expect(gt(long, model.modes[0].outcomes[WG_OUTCOME_NOT_RUN], 0));
+    cr_expect(ge(long, model.modes[0].outcomes[WG_OUTCOME_NOT_RUN], 1));
     cr_expect(eq(sz, model.finished.count, 10));
     cr_expect(eq(int, (int)wg_model_verdict(&model), WG_VERDICT_INCOMPLETE));
     wg_model_finish(&model);

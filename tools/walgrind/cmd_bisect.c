@@ -14,6 +14,7 @@
 #include "tools/walgrind/cmd_bisect_start.h"
 #include "tools/walgrind/commands.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -136,6 +137,7 @@ static int conclude(struct bisect_session *session, const struct wg_bisect_plan 
 /* What the command line of `run` may change in a bisection that was started before. */
 static void override(struct bisect_session *session, const struct bisect_options *options)
 {
+    assert(options);
     if (options->confidence > 0)
         session->settings.confidence = session->goal.confidence = options->confidence;
     if (options->budget >= 0)
