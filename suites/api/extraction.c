@@ -260,6 +260,16 @@ Test(extraction, content_has_reference_doi_and_extractor, .description = "EXT-X0
     wg_expect_body_contains(served, "http://www.tei-c.org/ns/1.0");
 }
 
+Test(extraction, markup_in_options_is_text, .description = "EXT-X08")
+{
+    struct wg_http *reviewer = api_login("reviewer");
+
+    const char *id =
+        extracted(reviewer, api_pdf(api_nonce("doc")), json_pack("{s:s}", "doi", "10.1000/a<b>&c"));
+
+    wg_expect_body_contains(api_serve(reviewer, id), "10.1000/a&lt;b&gt;&amp;c");
+}
+
 Test(extraction, content_can_be_saved_unchanged, .description = "EXT-X08")
 {
     struct wg_http *reviewer = api_login("reviewer");
