@@ -2,7 +2,7 @@
 """mutants.py - the table of mutants: ways to break the reference server that the API suite has to notice.
 
 A row names the mutant, the file of tools/refserver, its exact text and what stands there instead, what that breaks, and
-the tests that are asked first. The text must occur exactly once, which the test 'mutants-fit' checks in every build, so a
+the tests that are asked first. The text must occur exactly once, which the test 'mutants-fit' checks in every build: a
 row cannot rot unseen.
 
 To add a mutant: one row. Choose a fault that a person could make and that the API contract forbids; a change that no
