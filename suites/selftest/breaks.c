@@ -176,7 +176,7 @@ static void check_row(const struct row *row, const struct call *call, const json
               call->out);
     for (size_t i = 0; i < EXPECTED_MAX && row->expected[i].event; i++)
         cr_expect(
-            gt(int, events_count(events, row->expected[i].event, row->expected[i].members), 0),
+            ge(int, events_count(events, row->expected[i].event, row->expected[i].members), 1),
             "no event %s %s in:\n%s", row->expected[i].event, row->expected[i].members, call->out);
     if (row->exit_code == 0)
         cr_expect(eq(int, events_count(events, "evidence", NULL),

@@ -20,7 +20,7 @@ Test(base_token, a_token_fills_its_buffer_from_the_alphabet_letter_first)
         cr_assert(token[0] >= 'a' && token[0] <= 'z', "%s", token);
         digits += strpbrk(token, "0123456789") != NULL;
     }
-    cr_assert(gt(int, digits, 500));
+    cr_assert(ge(int, digits, 501));
 }
 
 Test(base_token, a_buffer_of_one_byte_gives_the_empty_string)
@@ -47,6 +47,6 @@ Test(base_token, random_bytes_fill_exactly_what_was_asked)
     int set = 0;
     for (int i = 1; i <= 64; i++)
         set += bytes[i] != 0;
-    cr_assert(gt(int, set, 32));
+    cr_assert(ge(int, set, 33));
     cr_assert(bytes[0] == 0 && bytes[65] == 0);
 }

@@ -156,7 +156,7 @@ Test(sys_process, wait_tells_the_resources_used)
     struct script script = start_script("exit 0", WG_PROCESS_OPTIONS_INIT);
     wait_status(script.process);
     cr_assert(eq(int, wg_process_wait(script.process, WG_DEADLINE_NEVER, NULL, &usage, NULL), 1));
-    cr_assert(gt(long, usage.ru_maxrss, 0));
+    cr_assert(ge(long, usage.ru_maxrss, 1));
     finish(&script);
 }
 
@@ -391,7 +391,7 @@ Test(sys_process, a_status_reads_as_a_person_would_say_it)
 Test(sys_process, start_ticks_name_a_process_for_ever)
 {
     long long own = wg_process_start_ticks(getpid());
-    cr_assert(gt(llong, own, 0));
+    cr_assert(ge(llong, own, 1));
     cr_assert(eq(llong, wg_process_start_ticks(getpid()), own));
     cr_assert(lt(llong, wg_process_start_ticks(1), own));
     struct script script = start_script("exit 0", WG_PROCESS_OPTIONS_INIT);

@@ -54,6 +54,7 @@ C_STANDARD_HEADERS = frozenset(
 # Calls that are never made, and what is used instead.
 BANNED_CALLS = {
     "strcpy": "snprintf or wg_strdup",
+    "gt": "lt with the operands exchanged, or ge: Criterion 2.4.1's gt also holds for equal values",
     "strcat": "wg_buf_puts",
     "strncpy": "memcpy of a checked length",
     "strncat": "wg_buf_append",
