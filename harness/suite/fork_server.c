@@ -3,7 +3,8 @@
  * fork_server.c - loads once, forks one child per test on request.
  *
  * One thread around poll(2): the control channel and a pidfd per running test. A child leads a
- * process group of its own and dies with this process (PR_SET_PDEATHSIG). When a test's leader has
+ * process group of its own, keeps its orphans below itself (PR_SET_CHILD_SUBREAPER) and dies with
+ * this process (PR_SET_PDEATHSIG). When a test's leader has
  * ended, its survivors are looked for and killed before "exited" is sent, so that the next test
  * starts in a clean world. The server owns the children, so it alone can signal a group without the
  * danger of hitting a reused number: a leader is reaped only after its group is empty.
@@ -34,19 +35,14 @@
 
 #define RUN_FDS 2 /* event channel, output */
 
-struct running {
-    long long run;
-    pid_t pid;
-    int pidfd;
-    ino_t event_channel;
-};
-
 struct server {
     int control_fd;
     struct wg_case_list cases;
-    struct running *running;
+    /* Of the running tests, in the same order: what they are known by, and what is waited for:
+     * the control channel, then a pidfd each. */
+    struct wg_test_marks *running;
+    struct pollfd *fds;
     size_t running_count;
-    struct pollfd *fds; /* the control channel, then a pidfd per running test */
     char *packet;
 };
 
@@ -70,13 +66,16 @@ static _Noreturn void become_test(struct server *server, const struct wg_case *t
     const char *name;
     json_t *value;
     char run[32];
+    sigset_t no_signals;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     setpgid(0, 0);
-    close(server->control_fd);
-    for (size_t i = 0; i < server->running_count; i++)
-        close(server->running[i].pidfd);
+    sigemptyset(&no_signals);
+    sigprocmask(SIG_SETMASK, &no_signals, NULL);
+    for (size_t i = 0; i <= server->running_count; i++)
+        close(server->fds[i].fd);
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(null_fd, STDIN_FILENO);
     dup2(fds[1], STDOUT_FILENO);
@@ -106,6 +105,7 @@ static void start_test(struct server *server, const json_t *request, const int f
     if (id >= server->cases.count || fds[0] < 0 || fds[1] < 0)
         refuse(server, "a run request without a known test or without its two descriptors");
     pid_t parent = getpid();
+    fflush(NULL); /* or the child would write what is buffered here, too */
     pid_t pid = fork();
     if (pid < 0)
         refuse(server, "fork failed: too many processes, or no memory");
@@ -116,11 +116,19 @@ static void start_test(struct server *server, const json_t *request, const int f
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0 || fstat(fds[0], &channel) != 0)
         refuse(server, "pidfd_open failed: too many open files");
-    server->running =
-        wg_realloc(server->running, (server->running_count + 1) * sizeof *server->running);
-    server->running[server->running_count++] = (struct running){run, pid, pidfd, channel.st_ino};
+    size_t index = server->running_count++;
+    server->running = wg_realloc(server->running, server->running_count * sizeof *server->running);
+    server->running[index] = (struct wg_test_marks){pid, run, channel.st_ino};
+    server->fds = wg_realloc(server->fds, (server->running_count + 1) * sizeof *server->fds);
+    server->fds[index + 1] = (struct pollfd){.fd = pidfd, .events = POLLIN};
     reply(server, json_pack("{s:s, s:I, s:I}", "op", "started", "run", (json_int_t)run, "pid",
                             (json_int_t)pid));
+}
+
+static void signal_test(pid_t leader, int signal_number)
+{
+    if (kill(-leader, signal_number) != 0)
+        kill(leader, signal_number); /* it went to another group */
 }
 
 static void kill_test(struct server *server, const json_t *request)
@@ -128,23 +136,7 @@ static void kill_test(struct server *server, const json_t *request)
     long long run = wg_json_int(request, "run", -1);
     for (size_t i = 0; i < server->running_count; i++)
         if (server->running[i].run == run)
-            kill(-server->running[i].pid, (int)wg_json_int(request, "signal", SIGKILL));
-}
-
-static void kill_survivors(const struct server *server, const struct running *test, json_t *found)
-{
-    pid_t *leaders = wg_calloc(server->running_count, sizeof *leaders);
-    for (size_t i = 0; i < server->running_count; i++)
-        leaders[i] = server->running[i].pid;
-    struct wg_test_marks marks = {
-        .group = test->pid,
-        .run = test->run,
-        .event_channel = test->event_channel,
-        .leaders = leaders,
-        .leader_count = server->running_count,
-    };
-    wg_survivors_kill(&marks, found);
-    free(leaders);
+            signal_test(server->running[i].group, (int)wg_json_int(request, "signal", SIGKILL));
 }
 
 static long long microseconds(struct timeval time)
@@ -155,14 +147,15 @@ static long long microseconds(struct timeval time)
 /* The leader is a zombie now; its number stays taken until it is reaped at the end of this. */
 static void end_test(struct server *server, size_t index)
 {
-    struct running ended = server->running[index];
+    struct wg_test_marks ended = server->running[index];
     json_t *survivors = json_array();
     struct rusage usage = {0};
     int status = 0;
-    kill_survivors(server, &ended, survivors);
-    while (wait4(ended.pid, &status, 0, &usage) < 0 && errno == EINTR)
+    wg_survivors_kill(server->running, server->running_count, index, survivors);
+    while (wait4(ended.group, &status, 0, &usage) < 0 && errno == EINTR)
         ;
-    close(ended.pidfd);
+    close(server->fds[index + 1].fd);
+    server->fds[index + 1] = server->fds[server->running_count];
     server->running[index] = server->running[--server->running_count];
     reply(server, json_pack("{s:s, s:I, s:i, s:I, s:I, s:I, s:o}", "op", "exited", "run",
                             (json_int_t)ended.run, "status", status, "user_us",
@@ -224,14 +217,16 @@ static bool take_request(struct server *server)
     return go_on;
 }
 
+/* The leaders first, and reaped: only then have their orphans come to this process. */
 static void kill_all(struct server *server)
 {
     json_t *survivors = json_array();
-    for (size_t i = 0; i < server->running_count; i++) {
-        kill(-server->running[i].pid, SIGKILL);
-        kill_survivors(server, &server->running[i], survivors);
-        waitpid(server->running[i].pid, NULL, 0);
-    }
+    for (size_t i = 0; i < server->running_count; i++)
+        signal_test(server->running[i].group, SIGKILL);
+    for (size_t i = 0; i < server->running_count; i++)
+        while (waitpid(server->running[i].group, NULL, 0) < 0 && errno == EINTR)
+            ;
+    wg_survivors_kill(NULL, 0, 0, survivors);
     json_decref(survivors);
 }
 
@@ -241,21 +236,22 @@ int wg_fork_server(int control_fd)
     if (fcntl(control_fd, F_SETFD, FD_CLOEXEC) != 0)
         return 3;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    server.fds = wg_malloc(sizeof *server.fds);
+    server.fds[0] = (struct pollfd){.fd = control_fd, .events = POLLIN};
     wg_suite_prepare();
-    wg_cases_collect(&server.cases);
+    const char *too_many = wg_cases_collect(&server.cases);
+    if (too_many)
+        refuse(&server, too_many);
     reply(&server, json_pack("{s:s, s:i, s:I}", "op", "hello", "protocol", WG_SUITE_PROTOCOL, "pid",
                              (json_int_t)getpid()));
     for (bool go_on = true; go_on;) {
-        server.fds = wg_realloc(server.fds, (server.running_count + 1) * sizeof *server.fds);
-        server.fds[0] = (struct pollfd){.fd = control_fd, .events = POLLIN};
-        for (size_t i = 0; i < server.running_count; i++)
-            server.fds[i + 1] = (struct pollfd){.fd = server.running[i].pidfd, .events = POLLIN};
         if (poll(server.fds, server.running_count + 1, -1) < 0)
             continue;
+        bool asked = server.fds[0].revents != 0;
         for (size_t i = server.running_count; i > 0; i--)
             if (server.fds[i].revents)
                 end_test(&server, i - 1);
-        if (server.fds[0].revents)
+        if (asked)
             go_on = take_request(&server);
     }
     kill_all(&server);

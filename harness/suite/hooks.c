@@ -8,9 +8,12 @@
  *
  * The order of a test is Criterion's: init of the suite, init of the test, the test, fini of the
  * test, fini of the suite. An assertion that fails in an init leaves out the test but not the
- * finis. A failed assertion leaves its phase by longjmp when the main thread made it; another
- * thread ends itself. Unlike a signal handler's, these jumps run inside normal code, so they are
- * well defined.
+ * finis (under Criterion's own runner it leaves out everything that follows). A failed assertion
+ * leaves its phase by longjmp when the main thread made it; another thread ends itself. Unlike a
+ * signal handler's, these jumps run inside normal code, so they are well defined.
+ *
+ * A process that a test forks carries all this too: what it asserts counts for the test, but where
+ * the test would end or be left it exits, so that only the test itself runs finis and says "done".
  */
 #include "harness/suite/internal.h"
 
@@ -20,6 +23,7 @@
 
 #include <criterion/internal/assert.h>
 #include <criterion/new/assert.h>
+#include <criterion/theories.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -39,12 +43,13 @@
 static struct {
     bool active;
     const struct wg_case *test_case;
+    struct criterion_suite plain_suite; /* stands for a TestSuite() that there is not */
     int event_fd;
+    pid_t pid;
     pthread_t main_thread;
     jmp_buf phase; /* where a failed assertion leaves to */
     bool setup_failed;
     atomic_long passed, failed;
-    atomic_bool skipped;
 } child;
 
 /* The next definition of a function behind ours; a libcriterion without it cannot be used at all.
@@ -67,11 +72,43 @@ bool wg_child_is_active(void)
     return child.active;
 }
 
+/* Replaces the longest text of a message by its first half and a mark. False if none is left that
+ * is worth it. */
+static bool cut_longest(json_t *message)
+{
+    static const char mark[] = "... (cut)";
+    const char *key, *longest = NULL;
+    json_t *value;
+    size_t size = sizeof mark;
+    json_object_foreach(message, key, value)
+    {
+        if (json_is_string(value) && json_string_length(value) > size) {
+            longest = key;
+            size = json_string_length(value);
+        }
+    }
+    if (!longest)
+        return false;
+    struct wg_buf text;
+    wg_buf_init(&text, size);
+    wg_buf_printf(&text, "%.*s%s", (int)(size / 2 - strlen(mark) / 2),
+                  json_string_value(json_object_get(message, longest)), mark);
+    json_object_set_new(message, longest, wg_json_string_new(text.data, text.size));
+    wg_buf_finish(&text);
+    return true;
+}
+
 int wg_packet_send(int fd, json_t *message)
 {
     struct wg_buf text;
     wg_buf_init(&text, WG_LIMIT_PACKET);
     wg_json_dump(message, &text);
+    /* A byte of a text can take six in JSON, so its own limit does not bound the packet. */
+    while (text.truncated && cut_longest(message)) {
+        wg_buf_finish(&text);
+        wg_buf_init(&text, WG_LIMIT_PACKET);
+        wg_json_dump(message, &text);
+    }
     json_decref(message);
     ssize_t n;
     do
@@ -106,12 +143,28 @@ void wg_child_begin(const struct wg_case *test_case, int event_fd)
 {
     child.test_case = test_case;
     child.event_fd = event_fd;
+    child.pid = getpid();
     child.main_thread = pthread_self();
     child.active = true;
+    /* Constant for tests only: libcriterion writes them in its workers just so. */
+    *(const struct criterion_test **)&criterion_current_test = test_case->test;
+    child.plain_suite.name = test_case->test->category;
+    *(const struct criterion_suite **)&criterion_current_suite =
+        test_case->suite ? test_case->suite : &child.plain_suite;
+}
+
+/* In a process that the test forked: its part ends here. */
+static void end_copy(int exit_code)
+{
+    if (getpid() == child.pid)
+        return;
+    fflush(NULL);
+    _exit(exit_code);
 }
 
 static _Noreturn void leave_phase(void)
 {
+    end_copy(1);
     if (!pthread_equal(pthread_self(), child.main_thread))
         pthread_exit(NULL);
     longjmp(child.phase, 1);
@@ -143,6 +196,7 @@ EXPORTED void criterion_internal_test_setup(void)
         test_case->suite->data->init();
     if (test_case->test->data->init)
         test_case->test->data->init();
+    end_copy(0);
 }
 
 EXPORTED void criterion_internal_test_main(void (*body)(void))
@@ -159,6 +213,7 @@ EXPORTED void criterion_internal_test_main(void (*body)(void))
         ((void (*)(void *))body)(child.test_case->param);
     else
         body();
+    end_copy(0);
 }
 
 EXPORTED void criterion_internal_test_teardown(void)
@@ -173,6 +228,7 @@ EXPORTED void criterion_internal_test_teardown(void)
     if (setjmp(child.phase) == 0 && test_case->suite && test_case->suite->data &&
         test_case->suite->data->fini)
         test_case->suite->data->fini();
+    end_copy(0);
 }
 
 EXPORTED void cri_asserts_passed_incr(void)
@@ -191,13 +247,29 @@ EXPORTED void criterion_send_assert(struct criterion_assert_stats *stats)
         emit_assert(stats->file, stats->line, stats->message ? stats->message : "");
 }
 
+/* A value; the lines of a long one below each other. */
+static void append_value(const char *value, struct wg_buf *out)
+{
+    if (!strchr(value, '\n')) {
+        wg_buf_printf(out, " %s", value);
+        return;
+    }
+    while (*value) {
+        int length = (int)strcspn(value, "\n");
+        wg_buf_printf(out, "\n        %.*s", length, value);
+        value += length + (value[length] == '\n');
+    }
+}
+
 /* The values that a comparison was made of, as Criterion rendered them. */
 static void append_params(const struct cri_assert_node *node, struct wg_buf *out)
 {
     for (size_t i = 0; i < CRI_ASSERT_MAX_PARAMS && node->params[i].name; i++) {
         const struct cri_assert_param *param = &node->params[i];
-        if (param->type == CRI_ASSERT_RT_STR)
-            wg_buf_printf(out, "\n    %s: %s", param->name, (const char *)param->data);
+        if (param->type == CRI_ASSERT_RT_STR) {
+            wg_buf_printf(out, "\n    %s:", param->name);
+            append_value(param->data, out);
+        }
     }
 }
 
@@ -294,6 +366,14 @@ static _Noreturn void unsupported(const char *what)
     emit_assert(child.test_case->test->data->file_, child.test_case->test->data->line_, text.data);
     wg_buf_finish(&text);
     leave_phase();
+}
+
+EXPORTED void cr_theory_main(struct criterion_datapoints *points, size_t count, void (*body)(void))
+{
+    if (child.active)
+        unsupported("Theory()");
+    FORWARD(cr_theory_main, void (*)(struct criterion_datapoints *, size_t, void (*)(void)))
+    (points, count, body);
 }
 
 #define REDIRECTION(name)                                                                          \

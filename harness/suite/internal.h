@@ -24,8 +24,9 @@ struct wg_case_list {
     size_t count;
 };
 
-/* All cases of this binary, in the order in which the linker laid them out. */
-void wg_cases_collect(struct wg_case_list *ret_list);
+/* All cases of this binary, in the order in which the linker laid them out. Returns NULL, or which
+ * limit they exceed. */
+const char *wg_cases_collect(struct wg_case_list *ret_list);
 /* Members of the "test" message of a case (new reference). */
 json_t *wg_case_describe(const struct wg_case *test_case, size_t id);
 

@@ -36,7 +36,6 @@ static int run_by_hand(int argc, char **argv)
 {
     struct criterion_test_set *tests = criterion_initialize();
     int result = 0;
-    wg_suite_prepare();
     if (criterion_handle_args(argc, argv, true))
         result = !criterion_run_all_tests(tests);
     criterion_finalize(tests);

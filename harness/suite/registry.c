@@ -47,17 +47,20 @@ static void push(struct wg_case_list *list, struct wg_case item)
 
 /* The array of parameters is made once, here, and lives as long as the process: children inherit
  * it by fork, so its clean-up function is never called. */
-static void push_parameterized(struct wg_case_list *list, struct criterion_test *test,
+static bool push_parameterized(struct wg_case_list *list, struct criterion_test *test,
                                struct criterion_suite *suite)
 {
     struct criterion_test_params params = test->data->param_();
-    for (size_t i = 0; i < params.length && i < WG_LIMIT_PARAMS; i++) {
+    if (params.length > WG_LIMIT_PARAMS)
+        return false;
+    for (size_t i = 0; i < params.length; i++) {
         void *param = (char *)params.params + i * params.size;
         push(list, (struct wg_case){test, suite, param, i, label_of(test, param)});
     }
+    return true;
 }
 
-void wg_cases_collect(struct wg_case_list *ret_list)
+const char *wg_cases_collect(struct wg_case_list *ret_list)
 {
     *ret_list = (struct wg_case_list){0};
     for (struct criterion_test *const *at = __start_cr_tst; at < __stop_cr_tst; at++) {
@@ -65,11 +68,12 @@ void wg_cases_collect(struct wg_case_list *ret_list)
         if (!test)
             continue;
         struct criterion_suite *suite = find_suite(test->category);
-        if (test->data->kind_ == CR_TEST_PARAMETERIZED && test->data->param_)
-            push_parameterized(ret_list, test, suite);
-        else
+        if (test->data->kind_ != CR_TEST_PARAMETERIZED || !test->data->param_)
             push(ret_list, (struct wg_case){.test = test, .suite = suite});
+        else if (!push_parameterized(ret_list, test, suite))
+            return "a parameterised test has more cases than WG_LIMIT_PARAMS";
     }
+    return ret_list->count > WG_LIMIT_TESTS ? "there are more tests than WG_LIMIT_TESTS" : NULL;
 }
 
 static char *case_name(const struct wg_case *test_case)
@@ -90,6 +94,7 @@ static int timeout_ms(const struct criterion_test_extra_data *data)
     return data && data->timeout > 0 ? (int)(data->timeout * 1000) : 0;
 }
 
+/* .signal and .exit_code are the test's own alone: Criterion's runner too ignores its suite's. */
 json_t *wg_case_describe(const struct wg_case *test_case, size_t id)
 {
     const struct criterion_test *test = test_case->test;
@@ -106,13 +111,7 @@ json_t *wg_case_describe(const struct wg_case *test_case, size_t id)
         "disabled", data->disabled || (suite && suite->disabled), "exclusive",
         (options && options->exclusive) || (suite_options && suite_options->exclusive),
         "timeout_ms", (json_int_t)(own_timeout_ms ? own_timeout_ms : timeout_ms(suite)), "signal",
-        (json_int_t)(data->signal ? data->signal
-                     : suite      ? suite->signal
-                                  : 0),
-        "exit_code",
-        (json_int_t)(data->exit_code ? data->exit_code
-                     : suite         ? suite->exit_code
-                                     : 0));
+        (json_int_t)data->signal, "exit_code", (json_int_t)data->exit_code);
     free(name);
     return message;
 }

@@ -14,7 +14,12 @@
  * here.
  *
  * Not supported under the fork server: cr_redirect_stdout() and its kin (the runner captures output
- * itself) and cr_theory tests; both say so and fail.
+ * itself) and Theory(); both say so and fail.
+ *
+ * What differs from Criterion's own runner for a test: its fini runs also when its init failed; its
+ * orphans become its own children (it is a child subreaper), so it waits for the children it means
+ * with waitpid(2), not for any; a process that it forks and that reaches the end of the test body
+ * exits there.
  */
 #ifndef WG_HARNESS_SUITE_SUITE_H
 #define WG_HARNESS_SUITE_SUITE_H
@@ -44,8 +49,9 @@ void wg_suite_emit(json_t *event);
 
 /*
  * Has `prepare` called once in the fork server before any test is forked: for initialisation that
- * is the same for all tests (curl_global_init). Under Criterion's own runner it is called at once.
- * To be called from a constructor; at most 8.
+ * is the same for all tests (curl_global_init). Started by hand, the binary executes itself anew
+ * for each test and never calls it, so `prepare` must do nothing that a test cannot do without. To
+ * be called from a constructor; at most 8.
  */
 void wg_suite_on_load(void (*prepare)(void));
 

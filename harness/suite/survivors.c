@@ -2,12 +2,13 @@
 /*
  * survivors.c - reads /proc for what a test left behind.
  *
- * A process that the test started and did not wait for is re-parented to the fork server when the
- * test ends, because that is a child subreaper; so all survivors are direct children of this
- * process, also those that called setsid(). Whose they are is told by any of three marks: the
- * process group; the event channel, which fork passes on (and exec closes); the environment, which
- * exec carries on (/proc shows the one of the last exec, so fork alone does not change it). A
- * process without any mark is the test's if no other test runs.
+ * A test's leader is a child subreaper, and so is the fork server. While a test runs, its orphans
+ * stay below its leader, also those that called setsid(); when the leader has ended they become
+ * direct children of this process. So whoever is a direct child and no leader was left behind by a
+ * test that has ended. Only when several leaders end at the same time must it be told whose it is.
+ * Three marks do: the process group; the event channel, which fork passes on (and exec closes); the
+ * environment, which exec carries on (/proc shows the one of the last exec, so fork alone does not
+ * change it). A process without any mark is given to the test that is looked at first.
  */
 #include "harness/suite/survivors.h"
 
@@ -30,6 +31,7 @@
 #define KILL_DEADLINE_MS 1000
 #define CHILDREN_MAX     1024
 #define ENVIRONMENT_MAX  (256u << 10)
+#define NAMED_MAX        100 /* survivors of one test that are named */
 
 /* Reads a file of /proc; the bytes read, -1 when it is gone. NUL-terminates. */
 static ssize_t read_proc(pid_t pid, const char *file, char *bytes, size_t room)
@@ -97,10 +99,22 @@ static bool holds_channel(pid_t pid, ino_t event_channel)
     return found;
 }
 
-static bool belongs(pid_t pid, pid_t its_group, const struct wg_test_marks *marks)
+static bool bears(pid_t pid, pid_t its_group, const struct wg_test_marks *marks)
 {
-    return its_group == marks->group || marks->leader_count == 1 ||
-           holds_channel(pid, marks->event_channel) || carries_run(pid, marks->run);
+    return its_group == marks->group || holds_channel(pid, marks->event_channel) ||
+           carries_run(pid, marks->run);
+}
+
+/* With a single test there is nobody else that it could belong to, and /proc need not be asked. */
+static bool belongs(pid_t pid, pid_t its_group, const struct wg_test_marks *running, size_t count,
+                    size_t ended)
+{
+    if (count <= 1 || ended == count || bears(pid, its_group, &running[ended]))
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (bears(pid, its_group, &running[i]))
+            return false;
+    return true;
 }
 
 static size_t list_children(pid_t *pids, size_t room)
@@ -114,7 +128,8 @@ static size_t list_children(pid_t *pids, size_t room)
     int used;
     if (read_proc(getpid(), path, text, CHILDREN_MAX * 12) <= 0)
         text[0] = '\0';
-    while (count < room && sscanf(at, "%ld%n", &pid, &used) == 1) {
+    /* A number at which the text was cut is no pid: whole ones have a blank behind them. */
+    while (count < room && sscanf(at, "%ld%n", &pid, &used) == 1 && at[used] == ' ') {
         pids[count++] = (pid_t)pid;
         at += used;
     }
@@ -125,54 +140,56 @@ static size_t list_children(pid_t *pids, size_t room)
 static void note(json_t *found, pid_t pid, const char *name)
 {
     char *text = wg_format("pid %ld %s", (long)pid, name);
-    bool told = false;
-    for (size_t i = 0; i < json_array_size(found); i++)
+    size_t count = json_array_size(found);
+    bool told = count > NAMED_MAX;
+    for (size_t i = 0; i < count; i++)
         told = told || strcmp(json_string_value(json_array_get(found, i)), text) == 0;
-    if (!told)
+    if (!told && count == NAMED_MAX)
+        json_array_append_new(found, json_string("and more"));
+    else if (!told)
         json_array_append_new(found, wg_json_string_new(text, strlen(text)));
     free(text);
 }
 
 /* Looked at first, since /proc need not be asked: most tests leave nothing, and then the other
  * running tests are the only children there are. */
-static bool is_leader(pid_t pid, const struct wg_test_marks *marks)
+static bool is_leader(pid_t pid, const struct wg_test_marks *running, size_t count)
 {
-    for (size_t i = 0; i < marks->leader_count; i++)
-        if (marks->leaders[i] == pid)
+    for (size_t i = 0; i < count; i++)
+        if (running[i].group == pid)
             return true;
     return false;
 }
 
 /* One pass: kills the living survivors, reaps the dead ones. Returns how many still lived. */
-static size_t sweep(const struct wg_test_marks *marks, json_t *found)
+static size_t sweep(const struct wg_test_marks *running, size_t count, size_t ended, json_t *found)
 {
     pid_t *pids = wg_calloc(CHILDREN_MAX, sizeof *pids);
-    size_t count = list_children(pids, CHILDREN_MAX), living = 0;
-    for (size_t i = 0; i < count; i++) {
+    size_t children = list_children(pids, CHILDREN_MAX), living = 0;
+    for (size_t i = 0; i < children; i++) {
         char state, name[32];
         pid_t its_group;
-        if (is_leader(pids[i], marks) || !read_stat(pids[i], &state, &its_group, name))
+        if (is_leader(pids[i], running, count) || !read_stat(pids[i], &state, &its_group, name))
             continue;
         if (state == 'Z') {
-            /* A dead orphan has no environment and no descriptors any more. */
-            if (its_group == marks->group || marks->leader_count == 1)
-                waitpid(pids[i], NULL, WNOHANG);
+            waitpid(pids[i], NULL, WNOHANG);
             continue;
         }
-        if (!belongs(pids[i], its_group, marks))
+        if (!belongs(pids[i], its_group, running, count, ended))
             continue;
         living++;
         note(found, pids[i], name);
-        kill(pids[i], SIGKILL);
+        kill(pids[i], SIGKILL); /* ours to reap, so the number cannot have been given away */
         waitpid(pids[i], NULL, WNOHANG);
     }
     free(pids);
     return living;
 }
 
-void wg_survivors_kill(const struct wg_test_marks *marks, json_t *found)
+void wg_survivors_kill(const struct wg_test_marks *running, size_t count, size_t ended,
+                       json_t *found)
 {
     struct wg_deadline deadline = wg_deadline_in_ms(KILL_DEADLINE_MS);
-    while (sweep(marks, found) > 0 && !wg_deadline_passed(deadline))
-        poll(NULL, 0, 1); /* the kernel tells nobody when an orphan is gone; look again soon */
+    while (sweep(running, count, ended, found) > 0 && !wg_deadline_passed(deadline))
+        poll(NULL, 0, 1); /* until the killed are dead and have handed over their own children */
 }

@@ -22,9 +22,9 @@
  *                                                   (process that the test left behind) was killed
  *      -> {"op":"quit"} or end of file: the server kills what runs and exits 0.
  *      <- {"op":"error","message":"..."}            it cannot go on; it exits 3 afterwards
- * 2. The event channel, one per running test, written by the test's process only: packets of
- *    WG_TEST_EVENTS. A test that ended without "done" did not reach its end: exit() inside the
- *    test, a crash or a kill.
+ * 2. The event channel, one per running test, written by the test's process and what it forked:
+ *    packets of WG_TEST_EVENTS; "done" comes from the test's process alone. A test that ended
+ *    without "done" did not reach its end: exit() inside the test, a crash or a kill.
  *
  * Version: a change that an older peer cannot ignore raises WG_SUITE_PROTOCOL.
  */
@@ -50,7 +50,7 @@
 
 /* X(name, meaning); every packet is {"event":NAME, ...} */
 #define WG_TEST_EVENTS(X)                                                                          \
-    X("assert", "failed assertion: file, line, message, fatal (true: the test was left)")          \
+    X("assert", "failed assertion: file, line, message")                                           \
     X("skip", "cr_skip_test: message")                                                             \
     X("log", "a line that the test wants in its record: message")                                  \
     X("http", "one request of the client: method, path, status, ms, error, body (5xx, cut)")       \
