@@ -28,7 +28,7 @@ Test(suite_list, every_test_has_every_field_and_a_dense_number)
     json_t *test;
     driver_start(&driver);
 
-    cr_expect(gt(sz, json_array_size(driver.tests), 40));
+    cr_expect(ge(sz, json_array_size(driver.tests), 41));
     json_array_foreach(driver.tests, index, test)
     {
         cr_expect(eq(sz, (size_t)wg_json_int(test, "id", -1), index));
@@ -85,7 +85,7 @@ Test(suite_list, description_file_and_line_are_told)
 
     cr_expect(eq(str, (char *)wg_json_str(test, "description", ""), "api-42"));
     cr_expect(strstr(file, "suite_sample_corner.c") != NULL, "%s", file);
-    cr_expect(gt(int, (int)wg_json_int(test, "line", 0), 100));
+    cr_expect(ge(int, (int)wg_json_int(test, "line", 0), 101));
     driver_finish(&driver);
 }
 

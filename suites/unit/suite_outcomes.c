@@ -142,8 +142,8 @@ Test(suite_outcomes, assertion_names_its_file_and_line)
     run_test(&driver, "plain/fails_new_style", &run);
     const json_t *event = run_event(&run, "assert", 0);
     cr_expect(strstr(wg_json_str(event, "file", ""), "suite_sample.c") != NULL);
-    cr_expect(gt(int, (int)wg_json_int(event, "line", 0),
-                 (int)wg_json_int(driver_test(&driver, "plain/fails_new_style"), "line", 0)));
+    int declared = (int)wg_json_int(driver_test(&driver, "plain/fails_new_style"), "line", 0);
+    cr_expect(lt(int, declared, (int)wg_json_int(event, "line", 0)));
     finish(&driver, &run);
 }
 
@@ -173,7 +173,7 @@ Test(suite_outcomes, message_larger_than_a_packet_is_cut_and_says_so)
     struct suite_run run;
     run_test(&driver, "says/more_than_a_packet_holds", &run);
     const char *text = run_text(&run, "assert", 0);
-    cr_expect(gt(sz, strlen(text), WG_LIMIT_PACKET / 16));
+    cr_expect(ge(sz, strlen(text), WG_LIMIT_PACKET / 16 + 1));
     cr_expect(strstr(text, "(cut)") != NULL);
     cr_expect(strstr(run_text(&run, "assert", 1), "the next") != NULL);
     finish(&driver, &run);
@@ -184,9 +184,9 @@ Test(suite_outcomes, use_of_processor_and_memory_is_told)
     struct suite_driver driver;
     struct suite_run run;
     run_test(&driver, "output/is_longer_than_the_limit", &run);
-    cr_expect(gt(
-        int, (int)(wg_json_int(run.exited, "user_us", 0) + wg_json_int(run.exited, "system_us", 0)),
-        0));
-    cr_expect(gt(int, (int)wg_json_int(run.exited, "max_rss_kib", 0), 500));
+    int64_t cpu_us =
+        wg_json_int(run.exited, "user_us", 0) + wg_json_int(run.exited, "system_us", 0);
+    cr_expect(ge(i64, cpu_us, 1));
+    cr_expect(ge(int, (int)wg_json_int(run.exited, "max_rss_kib", 0), 501));
     finish(&driver, &run);
 }

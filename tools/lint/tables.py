@@ -26,6 +26,7 @@ DIRECTIONS = (
     ("harness/bisect/", ("harness/base/", "harness/sys/"), ("jansson",)),
     ("fixtures/", (HARNESS,), ("*",)),
     ("suites/", ("fixtures/", HARNESS), ("*",)),
+    ("docs/", ("fixtures/",), ("jansson",)),
     ("suites/unit/", ("tools/", "suites/", "fixtures/", HARNESS), ("*",)),
     ("tools/", ("suites/", "fixtures/", HARNESS), ("*",)),
     ("tools/refserver/", (), ("*",)),
