@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_run.c - walgrind run: the tests of a suite binary, isolated and in the swarm. */
+#include "fixtures/db/reset.h"
 #include "fixtures/db/template.h"
 #include "fixtures/unit/unit.h"
 #include "harness/base/clock.h"
@@ -176,9 +177,13 @@ static void session_finish(struct session *session)
     free(session->repeat_prefix);
 }
 
-/* Signals arrive through a descriptor, so that the loop handles them like everything else. */
+/* Signals arrive through a descriptor, so that the loop handles them like everything else. A full
+ * disk and a closed pipe are errors of a write, not the end of the runner. */
 static int block_signals(struct session *session, struct wg_err *err)
 {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &ignore, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGINT);
@@ -190,11 +195,27 @@ static int block_signals(struct session *session, struct wg_err *err)
     return session->interrupt_fd >= 0 ? 0 : wg_err_errno(err, "signalfd");
 }
 
+/* The shell gives way to a single command, so that the server itself gets the signals and is waited
+ * for. In front of several, or of a variable, "exec" would end the rest: there the user says which
+ * is the server. */
 static void shell_command(struct wg_strv *argv, const char *command)
 {
+    const char *equals = strchr(command, '=');
+    bool single =
+        !strpbrk(command, ";&|\n") && !(equals && equals < command + strcspn(command, " "));
     wg_strv_push(argv, "/bin/sh");
     wg_strv_push(argv, "-c");
-    wg_strv_take(argv, wg_format("exec %s", command));
+    wg_strv_take(argv, wg_format("%s%s", single ? "exec " : "", command));
+}
+
+static int check_strategy(const char *name, struct wg_err *err)
+{
+    if (!name || strcmp(name, "auto") == 0)
+        return 0;
+    for (size_t i = 0; i < wg_reset_strategy_count(); i++)
+        if (strcmp(wg_reset_strategy(i)->name, name) == 0)
+            return 0;
+    return wg_err_set(err, WG_ERR_USAGE, "no reset strategy is called '%s'", name);
 }
 
 /* The reference server unless --server names another. */
@@ -336,7 +357,8 @@ static int prepare(struct session *session, struct wg_err *err)
 {
     struct wg_reaped reaped;
     wg_run_sandbox_reap(&reaped);
-    if (block_signals(session, err) != 0 || choose_server(session, err) != 0 ||
+    if (block_signals(session, err) != 0 || check_strategy(session->options.reset, err) != 0 ||
+        choose_server(session, err) != 0 ||
         wg_run_directory_create(session->options.run_directory, &session->directory, err) != 0 ||
         open_suite(session, err) != 0 || select_tests(session, err) != 0 ||
         build_template(session, err) != 0 || open_record(session, err) != 0) {

@@ -155,6 +155,13 @@ int wg_run_directory_open(const char *chosen, struct wg_run_directory *ret_direc
                           path);
     if (make_absolute(path, &absolute, err) != 0)
         return -1;
-    name_files(ret_directory, absolute);
+    struct wg_run_directory directory = {0};
+    name_files(&directory, absolute);
+    if (access(directory.events, F_OK) != 0) {
+        wg_err_set(err, WG_ERR_USAGE, "%s holds no run: it has no events.jsonl", directory.path);
+        wg_run_directory_finish(&directory);
+        return -1;
+    }
+    *ret_directory = directory;
     return 0;
 }
