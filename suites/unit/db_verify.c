@@ -97,15 +97,6 @@ static void cut_wal(const char *database)
         _exit(1);
 }
 
-static void lengthen_wal(const char *database)
-{
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s-wal", database);
-    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (write(fd, "x", 1) != 1)
-        _exit(1);
-}
-
 static void unlink_wal(const char *database)
 {
     char path[PATH_MAX];
@@ -173,7 +164,6 @@ Test(db_verify, finds_what_was_done_to_the_files)
         {"a flipped byte in the -wal", flip_wal, "frame 1 of the -wal (page "},
         {"another salt in the -wal", flip_wal_salt, "header is wrong"},
         {"a truncated -wal", cut_wal, "shorter than its index says"},
-        {"a byte behind the -wal", lengthen_wal, "no whole number of frames"},
         {"an unlinked -wal", unlink_wal, "app.db-wal is gone while it is in use"},
         {"an unlinked database", unlink_base, "app.db is gone while it is in use"},
         {"a database renamed over", replace_base, "is not the file that is open"},

@@ -127,10 +127,11 @@ EXCEPTIONS = (
 
 # Writable objects of static storage: (object file's source, symbol pattern, reason).
 WRITABLE = (
-    (r"(suites|tools/bench)/.*", r"\w+_(meta|extra)", "Criterion's Test() and TestSuite() make two of them each"),
+    (r"(suites|tools/bench|docs/example)/.*", r"\w+_(meta|extra)", "Criterion's Test() and TestSuite() make two each"),
     (r"suites/.*", r"fixture|plan|directory", "Criterion's .init takes no argument: what it shares is static"),
     (r"suites/.*", r"__compound_literal", ".data of TestSuite() takes a pointer to writable data"),
-    (r"suites/.*", r"rows", "cr_make_param_array() takes a pointer to writable cases"),
+    (r"suites/.*", r"rows|indices|seeds", "cr_make_param_array() takes a pointer to writable cases"),
+    (r"suites/.*", r"\w+_dps", "Criterion's TheoryDataPoints() makes one"),
     (r"harness/suite/hooks\.c", r"child", "Criterion's functions take no context: the one test of a child process"),
     (r"harness/suite/main\.c", r"prepare_list", "filled by constructors, before main() could own it"),
     (r"suites/unit/db_worker\.c", r"line", "a line as long as the limit, in a program of its own"),
@@ -138,6 +139,6 @@ WRITABLE = (
 
 # External names of harness/ and fixtures/ that do not begin with wg_: (source, symbol pattern, reason).
 EXTERNAL = (
-    (r"harness/suite/hooks\.c", r"criterion_\w+|cri_\w+|cr_redirect_\w+", "stands in for Criterion's function"),
+    (r"harness/suite/hooks\.c", r"criterion_\w+|cri_\w+|cr_(redirect_\w+|theory_main)", "stands in for Criterion's"),
     (r"harness/suite/main\.c", r"main", "the main() of every suite binary"),
 )
