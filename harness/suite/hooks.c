@@ -139,6 +139,15 @@ static void emit_assert(const char *file, size_t line, const char *message)
                             (json_int_t)line, "message", text_new(message)));
 }
 
+/* These variables of libcriterion are constant in its headers, so a compiler may drop a store that
+ * it sees. */
+static void set_current(const char *name, const void *value)
+{
+    const void **variable = dlsym(RTLD_DEFAULT, name);
+    if (variable)
+        *variable = value;
+}
+
 void wg_child_begin(const struct wg_case *test_case, int event_fd)
 {
     child.test_case = test_case;
@@ -146,11 +155,10 @@ void wg_child_begin(const struct wg_case *test_case, int event_fd)
     child.pid = getpid();
     child.main_thread = pthread_self();
     child.active = true;
-    /* Constant for tests only: libcriterion writes them in its workers just so. */
-    *(const struct criterion_test **)&criterion_current_test = test_case->test;
     child.plain_suite.name = test_case->test->category;
-    *(const struct criterion_suite **)&criterion_current_suite =
-        test_case->suite ? test_case->suite : &child.plain_suite;
+    set_current("criterion_current_test", test_case->test);
+    set_current("criterion_current_suite",
+                test_case->suite ? test_case->suite : &child.plain_suite);
 }
 
 /* In a process that the test forked: its part ends here. */

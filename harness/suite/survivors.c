@@ -161,11 +161,13 @@ static bool is_leader(pid_t pid, const struct wg_test_marks *running, size_t cou
     return false;
 }
 
-/* One pass: kills the living survivors, reaps the dead ones. Returns how many still lived. */
+/* One pass: kills the living survivors, reaps the dead ones. Returns how many it saw of both. A
+ * dead one counts, because it may have lived when the list was made and have handed over its
+ * children since. */
 static size_t sweep(const struct wg_test_marks *running, size_t count, size_t ended, json_t *found)
 {
     pid_t *pids = wg_calloc(CHILDREN_MAX, sizeof *pids);
-    size_t children = list_children(pids, CHILDREN_MAX), living = 0;
+    size_t children = list_children(pids, CHILDREN_MAX), seen = 0;
     for (size_t i = 0; i < children; i++) {
         char state, name[32];
         pid_t its_group;
@@ -173,17 +175,18 @@ static size_t sweep(const struct wg_test_marks *running, size_t count, size_t en
             continue;
         if (state == 'Z') {
             waitpid(pids[i], NULL, WNOHANG);
+            seen++;
             continue;
         }
         if (!belongs(pids[i], its_group, running, count, ended))
             continue;
-        living++;
+        seen++;
         note(found, pids[i], name);
         kill(pids[i], SIGKILL); /* ours to reap, so the number cannot have been given away */
         waitpid(pids[i], NULL, WNOHANG);
     }
     free(pids);
-    return living;
+    return seen;
 }
 
 void wg_survivors_kill(const struct wg_test_marks *running, size_t count, size_t ended,
