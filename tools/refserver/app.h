@@ -10,10 +10,12 @@
 #include "tools/refserver/break.h"
 #include "tools/refserver/configfile.h"
 #include "tools/refserver/db.h"
+#include "tools/refserver/hazard/hazard.h"
 #include "tools/refserver/log.h"
 #include "tools/refserver/options.h"
 #include "tools/refserver/sse.h"
 #include "tools/refserver/store.h"
+#include "tools/refserver/strategy/strategy.h"
 
 struct wg_app {
     struct wg_options options;
@@ -23,6 +25,8 @@ struct wg_app {
     struct wg_store store;
     struct wg_hub hub;
     struct wg_break breaker;
+    struct wg_hazards hazards;
+    struct wg_lender lender;
 };
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/refserver/db.h"
 
+#include "tools/refserver/strategy/strategy.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,12 +33,15 @@ static int conn_error(struct wg_conn *conn, const char *sql)
     return -1;
 }
 
-void wg_db_init(struct wg_db *db, enum wg_db_name name, const char *directory, struct wg_log *log)
+void wg_db_init(struct wg_db *db, enum wg_db_name name, const char *directory,
+                struct wg_lender *lender, struct wg_log *log)
 {
-    struct wg_buf path = {0};
-    *db = (struct wg_db){.kind = &wg_db_kinds[name], .log = log};
+    struct wg_buf path = {0}, lock = {0};
+    *db = (struct wg_db){.name = name, .kind = &wg_db_kinds[name], .lender = lender, .log = log};
     wg_buf_addf(&path, "%s/%s", directory, db->kind->file);
+    wg_buf_addf(&lock, "%s.init.lock", path.data);
     db->path = path.data;
+    db->lock_path = lock.data;
     pthread_mutex_init(&db->mutex, NULL);
 }
 
@@ -58,7 +63,8 @@ void wg_db_finish(struct wg_db *db)
     wg_db_close_idle(db);
     pthread_mutex_destroy(&db->mutex);
     free(db->path);
-    db->path = NULL;
+    free(db->lock_path);
+    db->path = db->lock_path = NULL;
 }
 
 struct wg_conn *wg_conn_open(struct wg_db *db, bool create, struct wg_fail *fail)
@@ -75,10 +81,13 @@ struct wg_conn *wg_conn_open(struct wg_db *db, bool create, struct wg_fail *fail
         return NULL;
     }
     sqlite3_extended_result_codes(conn->handle, 1);
-    sqlite3_busy_timeout(conn->handle, db->kind->busy_ms);
-    const char *setup =
-        db->kind->foreign_keys ? "PRAGMA foreign_keys=ON" : "PRAGMA journal_mode=DELETE";
-    if (wg_conn_script(conn, setup) < 0) {
+    sqlite3_busy_timeout(conn->handle, wg_lender_busy_ms(db->lender, db->kind));
+    const char *setup = NULL;
+    if (db->kind->foreign_keys)
+        setup = "PRAGMA foreign_keys=ON";
+    else if (strcmp(wg_lender_journal(db->lender, db->kind), "delete") == 0)
+        setup = "PRAGMA journal_mode=DELETE";
+    if (setup != NULL && wg_conn_script(conn, setup) < 0) {
         wg_conn_close(conn);
         return NULL;
     }
@@ -97,6 +106,11 @@ void wg_conn_close(struct wg_conn *conn)
 
 struct wg_conn *wg_conn_borrow(struct wg_db *db, struct wg_fail *fail)
 {
+    return db->lender->strategy->borrow(db, fail);
+}
+
+struct wg_conn *wg_pool_take(struct wg_db *db, struct wg_fail *fail)
+{
     pthread_mutex_lock(&db->mutex);
     struct wg_conn *conn = db->idle;
     if (conn != NULL)
@@ -113,12 +127,17 @@ void wg_conn_give_back(struct wg_conn *conn)
 {
     if (conn == NULL)
         return;
-    struct wg_db *db = conn->db;
     if (!sqlite3_get_autocommit(conn->handle))
         wg_conn_rollback(conn);
+    conn->db->lender->strategy->give_back(conn);
+}
+
+void wg_pool_put(struct wg_conn *conn)
+{
+    struct wg_db *db = conn->db;
     conn->fail = NULL;
     if (conn->broken) {
-        wg_conn_close(conn);
+        wg_manager_close(conn);
         return;
     }
     pthread_mutex_lock(&db->mutex);

@@ -38,10 +38,15 @@ struct wg_db_kind {
 };
 extern const struct wg_db_kind wg_db_kinds[WG_DB_COUNT];
 
+struct wg_lender;
+
 struct wg_db {
+    enum wg_db_name name;
     const struct wg_db_kind *kind;
+    struct wg_lender *lender;
     struct wg_log *log;
     char *path;
+    char *lock_path; /* for strategies that lock a file beside the database */
     pthread_mutex_t mutex;
     struct wg_conn *idle;
 };
@@ -59,7 +64,8 @@ struct wg_conn {
     size_t cached;
 };
 
-void wg_db_init(struct wg_db *db, enum wg_db_name name, const char *directory, struct wg_log *log);
+void wg_db_init(struct wg_db *db, enum wg_db_name name, const char *directory,
+                struct wg_lender *lender, struct wg_log *log);
 /* Closes the idle connections; all borrowed ones must have come back. */
 void wg_db_finish(struct wg_db *db);
 /* Closes connections that nobody uses right now; the next borrower opens a new one. */
@@ -68,10 +74,14 @@ void wg_db_close_idle(struct wg_db *db);
 /* A connection that belongs to nobody's pool yet; `create` allows a new file. NULL on failure. */
 struct wg_conn *wg_conn_open(struct wg_db *db, bool create, struct wg_fail *fail);
 void wg_conn_close(struct wg_conn *conn);
-/* Idle connection or a new one. NULL on failure, with `fail` set. `fail` must outlive the loan. */
+/* A connection for one request, as the strategy lends it (strategy/strategy.h). NULL on failure,
+ * with `fail` set. `fail` must outlive the loan. */
 struct wg_conn *wg_conn_borrow(struct wg_db *db, struct wg_fail *fail);
 /* Gives it back; an open transaction is rolled back. NULL is fine. */
 void wg_conn_give_back(struct wg_conn *conn);
+/* What most strategies lend: an idle connection or a new one. */
+struct wg_conn *wg_pool_take(struct wg_db *db, struct wg_fail *fail);
+void wg_pool_put(struct wg_conn *conn);
 
 /*
  * Prepares `sql` and binds the arguments that `types` describes, one letter each: s text (NULL

@@ -48,10 +48,13 @@ static void open_parts(struct wg_app *app)
     struct wg_buf directory = {0}, files = {0};
     wg_buf_addf(&directory, "%s/db", app->options.data);
     wg_buf_addf(&files, "%s/files", app->options.data);
+    wg_hazards_init(&app->hazards, app, app->options.hazards);
+    wg_lender_init(&app->lender, wg_strategy_find(app->options.strategy), directory.data,
+                   &app->hazards);
     wg_configs_init(&app->configs, directory.data);
     wg_store_init(&app->store, files.data);
     for (int name = 0; name < WG_DB_COUNT; name++)
-        wg_db_init(&app->db[name], (enum wg_db_name)name, directory.data, &app->log);
+        wg_db_init(&app->db[name], (enum wg_db_name)name, directory.data, &app->lender, &app->log);
     wg_hub_init(&app->hub);
     wg_buf_finish(&directory);
     wg_buf_finish(&files);
@@ -63,15 +66,17 @@ static void close_parts(struct wg_app *app)
     wg_break_finish(&app->breaker);
     for (int name = 0; name < WG_DB_COUNT; name++)
         wg_db_finish(&app->db[name]);
+    wg_lender_finish(&app->lender);
+    wg_hazards_finish(&app->hazards);
     wg_store_finish(&app->store);
     wg_configs_finish(&app->configs);
 }
 
 static int init_only(struct wg_app *app, struct wg_fail *fail)
 {
-    if (wg_seed_data(app, fail) < 0)
+    if (wg_seed_data(app, !app->options.fresh, fail) < 0)
         return -1;
-    for (int name = 0; name < WG_DB_COUNT; name++)
+    for (int name = 0; !app->options.fresh && name < WG_DB_COUNT; name++)
         if (wg_schema_checkpoint(&app->db[name], fail) < 0)
             return -1;
     return 0;
@@ -91,7 +96,17 @@ static int serve(struct wg_app *app, const sigset_t *signals, struct wg_fail *fa
     wg_break_at_start(app);
     if (wg_server_bind(app->options.host, app->options.port, &fd, &port, fail) < 0)
         return -1;
-    if (wg_seed_data(app, fail) < 0) {
+    int status = 0;
+    if (app->options.fresh)
+        wg_databases_delete(app->configs.directory);
+    if (!wg_hazards_supervise(&app->hazards, &status)) {
+        close(fd);
+        wg_hub_close(&app->hub);
+        return status == 0 ? 0 : -1;
+    }
+    wg_hazards_limit(&app->hazards);
+    if (wg_seed_data(app, app->lender.strategy->ready_first, fail) < 0 ||
+        wg_hazards_start(&app->hazards, fail) < 0) {
         close(fd);
         return -1;
     }
@@ -104,7 +119,18 @@ static int serve(struct wg_app *app, const sigset_t *signals, struct wg_fail *fa
     }
     wait_for_stop(app, signals);
     wg_server_stop(server);
+    wg_hazards_stop(&app->hazards);
     return 0;
+}
+
+/* The mode that each database ended up in, whatever was asked for. */
+static json_t *journal_modes(struct wg_app *app)
+{
+    json_t *modes = json_object();
+    for (int name = 0; name < WG_DB_COUNT; name++)
+        json_object_set_new(modes, app->db[name].kind->name,
+                            wg_schema_journal_mode(&app->db[name]));
+    return modes;
 }
 
 static int run(struct wg_app *app, const sigset_t *signals)
@@ -122,9 +148,13 @@ static int run(struct wg_app *app, const sigset_t *signals)
     }
     if (rc < 0)
         fprintf(stderr, "walgrind-refserver: %s\n", fail.message);
+    json_t *totals = json_pack("{s:o*}", "journal_modes", rc == 0 ? journal_modes(app) : NULL);
     close_parts(app);
-    if (rc == 0 && !app->options.init_only)
-        wg_log_line(&app->log, "info", "totals", wg_log_totals(&app->log));
+    if (rc == 0 && !app->options.init_only) {
+        json_object_update_new(totals, wg_log_totals(&app->log));
+        wg_log_line(&app->log, "info", "totals", json_incref(totals));
+    }
+    json_decref(totals);
     return rc < 0 ? STATUS_CANNOT : STATUS_STOPPED;
 }
 
@@ -154,6 +184,24 @@ static int set_up_process(struct wg_app *app, sigset_t *signals)
     return 0;
 }
 
+/* Comes back only when there is no such kind, or the server has gone. */
+static void be_outsider(const struct wg_options *options)
+{
+    struct wg_buf directory = {0};
+    wg_buf_addf(&directory, "%s/db", options->data);
+    if (wg_outsider_run(options->outsider, directory.data, options->pause_ms) < 0)
+        fprintf(stderr, "walgrind-refserver: no outsider '%s', or no server\n", options->outsider);
+    wg_buf_finish(&directory);
+}
+
+static void print_list(const char *kind)
+{
+    if (strcmp(kind, "strategies") == 0)
+        wg_strategy_print_all();
+    else
+        wg_hazards_print_all();
+}
+
 int main(int argc, char **argv)
 {
     struct wg_app *app = wg_mem_alloc(sizeof *app);
@@ -169,7 +217,16 @@ int main(int argc, char **argv)
         status = STATUS_STOPPED;
         goto out;
     }
+    if (app->options.list != NULL) {
+        print_list(app->options.list);
+        status = STATUS_STOPPED;
+        goto out;
+    }
     status = STATUS_CANNOT;
+    if (app->options.outsider != NULL) {
+        be_outsider(&app->options);
+        goto out;
+    }
     if (set_up_process(app, &signals) < 0)
         goto out;
     wg_break_init(&app->breaker, app->options.break_kind);

@@ -2,6 +2,8 @@
 #include "tools/refserver/options.h"
 
 #include "tools/refserver/break.h"
+#include "tools/refserver/hazard/hazard.h"
+#include "tools/refserver/strategy/strategy.h"
 #include "tools/refserver/util.h"
 
 #include <ctype.h>
@@ -35,6 +37,16 @@ static const struct row rows[] = {
     {"--threads", "N", NULL, FROM_ANYWHERE, AT(threads_text), "8", "requests handled at a time"},
     {"--break", "KIND[:ARG]", NULL, FROM_ANYWHERE, AT(break_kind), NULL,
      "misbehave on purpose, see below"},
+    {"--init", "STRATEGY", NULL, FROM_ANYWHERE, AT(strategy), "reference",
+     "how databases are initialised, see below"},
+    {"--hazard", "H[:ARG],…", NULL, FROM_ANYWHERE, AT(hazards), NULL,
+     "what goes wrong beside the requests, see below"},
+    {"--fresh", NULL, NULL, FROM_ANYWHERE, AT(fresh), NULL,
+     "start without databases; with --init-only: make none"},
+    {"--list", "KIND", NULL, FROM_ANYWHERE, AT(list), NULL,
+     "print the strategies or hazards and exit"},
+    {"--outsider", "KIND", NULL, FROM_ANYWHERE, AT(outsider), NULL, NULL},
+    {"--pause", "MS", NULL, FROM_ANYWHERE, AT(pause_text), "20", NULL},
     {"--log", "FILE|-", NULL, FROM_ANYWHERE, AT(log_path), "-",
      "where JSON lines go; - is standard error"},
     {"--init-only", NULL, NULL, FROM_ANYWHERE, AT(init_only), NULL,
@@ -185,6 +197,15 @@ int wg_options_parse(struct wg_options *options, int argc, char **argv)
         return complain("not a number of threads (1 to 256):", options->threads_text);
     if (options->break_kind != NULL && !wg_break_known(options->break_kind))
         return complain("unknown kind of misbehaviour", options->break_kind);
+    if (wg_strategy_find(options->strategy) == NULL)
+        return complain("unknown strategy of initialisation", options->strategy);
+    if (!wg_hazards_known(options->hazards))
+        return complain("unknown hazard in", options->hazards);
+    if (options->list != NULL && strcmp(options->list, "strategies") != 0 &&
+        strcmp(options->list, "hazards") != 0)
+        return complain("strategies or hazards can be listed, not", options->list);
+    if (take_number(options->pause_text, 1, 3600000, &options->pause_ms) < 0)
+        return complain("not a number of milliseconds:", options->pause_text);
     return 0;
 }
 
@@ -219,5 +240,9 @@ void wg_options_print_help(void)
     }
     printf("\nKinds of misbehaviour:\n");
     wg_break_print_kinds();
+    printf("\nStrategies of initialisation:\n");
+    wg_strategy_print_all();
+    printf("\nHazards:\n");
+    wg_hazards_print_all();
     printf("\nExit status: 0 stopped as asked, 2 usage error, 3 cannot bind or open the data.\n");
 }

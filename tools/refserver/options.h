@@ -18,6 +18,11 @@ struct wg_options {
     char *upload_dir;
     char *threads_text;
     char *break_kind; /* KIND[:ARG], or NULL */
+    char *strategy;   /* how databases are initialised */
+    char *hazards;    /* HAZARD[:ARG][,…], or NULL */
+    char *list;       /* strategies or hazards: print them and exit; NULL: no */
+    char *outsider;   /* be this child program of a hazard instead of a server; NULL: no */
+    char *pause_text; /* its pause in ms */
     char *log_path;
     char *mode;             /* testing, development, production */
     char *mode_forced;      /* FASTAPI_APPLICATION_MODE of the process environment, or NULL */
@@ -27,6 +32,8 @@ struct wg_options {
     char *docs_from_github; /* NULL: leave alone */
     int port;
     int threads;
+    int pause_ms;
+    bool fresh;
     bool init_only;
     bool help;
     bool version;

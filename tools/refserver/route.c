@@ -126,17 +126,42 @@ static void answer_unknown(struct wg_req *req)
         wg_reply_detail(req, 405, "Method Not Allowed");
 }
 
+static void give_back_connections(struct wg_req *req)
+{
+    for (size_t i = 0; i < WG_DB_COUNT; i++) {
+        wg_conn_give_back(req->conns[i]);
+        req->conns[i] = NULL;
+    }
+}
+
+/* Runs the handler; a save as often as the strategy of initialisation tries it. */
+static void handle(struct wg_req *req)
+{
+    bool saves = req->route->handler == wg_files_save;
+    for (int left = saves ? req->app->lender.strategy->save_attempts : 0;; left--) {
+        bool failed = req->route->handler(req) < 0;
+        req->fail.set |= failed;
+        if (left <= 1 || !(failed || req->reply.status >= 500))
+            return;
+        give_back_connections(req);
+        wg_reply_clear(req);
+        req->fail = (struct wg_fail){0};
+    }
+}
+
 static void run_route(struct wg_req *req)
 {
     if (req->route == NULL) {
         answer_unknown(req);
         return;
     }
-    if (wg_text_starts_with(req->path, "/api/") && wg_break_at_request(req))
-        return;
-    if (wg_body_parse(req) && wg_auth_check(req, req->route->auth) && wg_body_check(req) &&
-        req->route->handler(req) < 0)
-        req->fail.set = true;
+    if (wg_text_starts_with(req->path, "/api/")) {
+        wg_hazards_at_request(&req->app->hazards);
+        if (wg_break_at_request(req))
+            return;
+    }
+    if (wg_body_parse(req) && wg_auth_check(req, req->route->auth) && wg_body_check(req))
+        handle(req);
     if (req->reply.status == 0 && req->reply.stream == NULL)
         wg_reply_detail(req, 500, "%s",
                         req->fail.message[0] != '\0' ? req->fail.message : "Internal error");
@@ -168,10 +193,7 @@ void wg_route_dispatch(struct wg_req *req)
     wg_log_set_test(log, req->test);
     req->route = find_route(req);
     run_route(req);
-    for (size_t i = 0; i < WG_DB_COUNT; i++) {
-        wg_conn_give_back(req->conns[i]);
-        req->conns[i] = NULL;
-    }
+    give_back_connections(req);
     log_request(req);
     wg_log_set_test(log, NULL);
 }

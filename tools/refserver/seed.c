@@ -198,7 +198,7 @@ static int seed_directories(struct wg_app *app, struct wg_fail *fail)
     return make_directory(app->options.upload_dir, fail);
 }
 
-int wg_seed_data(struct wg_app *app, struct wg_fail *fail)
+int wg_seed_data(struct wg_app *app, bool databases, struct wg_fail *fail)
 {
     if (seed_directories(app, fail) < 0)
         return -1;
@@ -207,7 +207,7 @@ int wg_seed_data(struct wg_app *app, struct wg_fail *fail)
             return -1;
     if (seed_settings(app, fail) < 0)
         return -1;
-    for (int name = 0; name < WG_DB_COUNT; name++) {
+    for (int name = 0; databases && name < WG_DB_COUNT; name++) {
         bool created = false;
         if (wg_schema_apply(&app->db[name], (enum wg_db_name)name, &created, fail) < 0)
             return -1;

@@ -12,7 +12,7 @@
 
 #include "tools/refserver/app.h"
 
-/* 0, or -1 with a reason in `fail`. */
-int wg_seed_data(struct wg_app *app, struct wg_fail *fail);
+/* 0, or -1 with a reason in `fail`. Without `databases` those are left to the requests. */
+int wg_seed_data(struct wg_app *app, bool databases, struct wg_fail *fail);
 
 #endif
