@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAIN_LEAST    1e-7 /* bits; a choice worth less tells nothing */
-#define SCENARIOS_MAX 8    /* outcomes looked at when choosing several nodes */
+#define GAIN_LEAST    1e-7  /* bits; a choice worth less tells nothing */
+#define SCENARIOS_MAX 8     /* outcomes looked at when choosing several nodes */
+#define MASS_LEAST    1e-12 /* less than that of a class is rounding */
+#define STEPS_MAX     64    /* after so many differences the sums start from nothing again */
 
 /* The gain and the expected runs of every (node, batch), averaged over scenarios. */
 struct scores {
@@ -18,11 +20,24 @@ struct scores {
     double *runs;
 };
 
-/* What is computed once per node: how the mass of every class divides there. */
+/* The chances of "all pass" at one kind of node, per class and batch, and their entropies. */
+struct chances {
+    const double *pass;
+    double *entropy;
+};
+
+/*
+ * How the mass of every class divides at one node. Nodes are visited in their order: `bad` is
+ * brought up to date with the hypotheses in which the node differs from the one before, which are
+ * few where the history is a line. Chances of untested nodes do not depend on the node.
+ */
 struct split {
-    double *bad;            /* per class: probability of the class and of `node` being bad */
-    double *pass_bad;       /* per class and batch, when the node has runs already */
-    const double *pass_ref; /* points at pass_bad or at the posterior's own */
+    double *bad;                      /* per class: P(the class, and the node is bad) */
+    const uint64_t *row;              /* the node that `bad` is about; NULL: none */
+    unsigned steps;                   /* since `bad` was added up from nothing */
+    double *pass_tested;              /* per class and batch, of a node that has runs already */
+    struct chances good, fresh, seen; /* at good nodes; at bad ones, untested and tested */
+    const struct chances *if_bad;     /* fresh or seen */
 };
 
 static double entropy(double p)
@@ -33,17 +48,22 @@ static double entropy(double p)
 }
 
 /* Adds up, per class, the probability of the hypotheses that make `node` bad. */
-static void divide(const struct wg_bisect_posterior *posterior, size_t node, double *bad)
+static void divide(struct split *split, const struct wg_bisect_posterior *posterior, size_t node)
 {
     const struct wg_bisect_history *history = posterior->history;
-    const uint64_t *row = history->ancestors + node * history->words;
-    memset(bad, 0, posterior->class_count * sizeof *bad);
+    const uint64_t *row = history->ancestors + node * history->words, *before = split->row;
+    if (split->steps++ % STEPS_MAX == 0)
+        before = NULL;
+    if (!before)
+        memset(split->bad, 0, posterior->class_count * sizeof *split->bad);
     for (size_t w = 0; w < history->words; w++) {
-        for (uint64_t bits = row[w]; bits; bits &= bits - 1) {
+        for (uint64_t bits = row[w] ^ (before ? before[w] : 0); bits; bits &= bits - 1) {
             size_t c = w * 64 + (size_t)__builtin_ctzll(bits);
-            bad[posterior->class_of[c]] += posterior->probability[c];
+            bool added = row[w] & (bits & -bits);
+            split->bad[posterior->class_of[c]] += (added ? 1 : -1) * posterior->probability[c];
         }
     }
+    split->row = row;
 }
 
 /* P(all pass | class, node bad) for a node that has runs already, for every class. */
@@ -67,26 +87,43 @@ static void predict_tested(const struct wg_bisect_posterior *posterior,
     }
 }
 
+static void chances_init(struct chances *chances, const double *pass, size_t count)
+{
+    *chances = (struct chances){pass, wg_calloc(count, sizeof(double))};
+    for (size_t i = 0; i < count; i++)
+        chances->entropy[i] = entropy(pass[i]);
+}
+
 static void split_init(struct split *split, const struct wg_bisect_posterior *posterior)
 {
-    split->bad = wg_calloc(posterior->class_count, sizeof(double));
-    split->pass_bad = wg_calloc(posterior->class_count * WG_BISECT_BATCHES, sizeof(double));
+    size_t cells = posterior->class_count * WG_BISECT_BATCHES;
+    *split = (struct split){.bad = wg_calloc(posterior->class_count, sizeof(double))};
+    split->pass_tested = wg_calloc(cells, sizeof(double));
+    chances_init(&split->good, posterior->pass_good, cells);
+    chances_init(&split->fresh, posterior->pass_bad, cells);
+    chances_init(&split->seen, split->pass_tested, cells);
 }
 
 static void split_finish(struct split *split)
 {
     free(split->bad);
-    free(split->pass_bad);
+    free(split->pass_tested);
+    free(split->good.entropy);
+    free(split->fresh.entropy);
+    free(split->seen.entropy);
 }
 
 static void split_at(struct split *split, const struct wg_bisect_posterior *posterior,
                      const struct wg_bisect_tally *runs, size_t node)
 {
-    divide(posterior, node, split->bad);
-    split->pass_ref = posterior->pass_bad;
+    divide(split, posterior, node);
+    split->if_bad = &split->fresh;
     if (runs->failures + runs->passes > 0) {
-        predict_tested(posterior, runs, split->bad, split->pass_bad);
-        split->pass_ref = split->pass_bad;
+        size_t cells = posterior->class_count * WG_BISECT_BATCHES;
+        predict_tested(posterior, runs, split->bad, split->pass_tested);
+        for (size_t i = 0; i < cells; i++)
+            split->seen.entropy[i] = entropy(split->pass_tested[i]);
+        split->if_bad = &split->seen;
     }
 }
 
@@ -97,15 +134,14 @@ static double outcome(const struct wg_bisect_posterior *posterior, const struct 
     double pass = 0, known = 0;
     for (size_t k = 0; k < posterior->class_count; k++) {
         double bad = split->bad[k], good = posterior->class_mass[k] - bad;
-        double if_bad = split->pass_ref[k * WG_BISECT_BATCHES + batch];
-        double if_good = posterior->pass_good[k * WG_BISECT_BATCHES + batch];
-        if (bad > 1e-12) {
-            pass += bad * if_bad;
-            known += bad * entropy(if_bad);
+        size_t cell = k * WG_BISECT_BATCHES + batch;
+        if (bad > MASS_LEAST) {
+            pass += bad * split->if_bad->pass[cell];
+            known += bad * split->if_bad->entropy[cell];
         }
-        if (good > 1e-12) {
-            pass += good * if_good;
-            known += good * entropy(if_good);
+        if (good > MASS_LEAST) {
+            pass += good * split->good.pass[cell];
+            known += good * split->good.entropy[cell];
         }
     }
     *ret_known = known;
