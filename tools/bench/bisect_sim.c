@@ -69,7 +69,6 @@ static const struct sim_case cases[] = {
 struct sim_options {
     long trials, commits, seed, only;
     double confidence, build_cost;
-    bool check;
 };
 
 /* splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). */
