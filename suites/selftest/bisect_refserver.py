@@ -53,13 +53,6 @@ class ServerHistory(History):
                 "options.h": f"#define OPTIONS {options}\n"}
 
 
-def runs_so_far(directory):
-    try:
-        return len(records(directory))
-    except (FileNotFoundError, ValueError):
-        return 0
-
-
 def left_over(directory):
     """Processes that work below a worktree of the bisection."""
     found = []
@@ -85,7 +78,7 @@ def kill_at(bisection, arguments, runs):
     """Starts a bisection and ends it with SIGKILL when that many runs are in its log. True when it was killed."""
     with subprocess.Popen([bisection.walgrind, "bisect", *arguments], cwd=bisection.directory,
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        wait_until(lambda: process.poll() is not None or runs_so_far(bisection.directory) >= runs)
+        wait_until(lambda: process.poll() is not None or len(records(bisection.directory)) >= runs)
         process.send_signal(signal.SIGKILL)
         return process.wait() == -signal.SIGKILL
 
@@ -100,7 +93,7 @@ def finds_the_leak(checks, walgrind, place):
     before = snapshot(directory)
     bisection = Bisection(walgrind, directory)
     arguments = [
-        "--seed=4", "--build-cost=5", f"--json={bisection.report}",
+        "--seed=4", "--build-cost=5", "--budget=600", f"--json={bisection.report}",
         "--build=cc -o start start.c", ids[0], ids[COMMITS - 1], "--", walgrind, "run", "--isolate=none",
         '--init="$WALGRIND_REFSERVER" --init-only --data {data}', "--server=./start --port {port} --data {data}",
         "--ready=/health", f"--suite-binary={os.path.abspath(sys.argv[3])}", "files_locks/released_lock_is_gone"]

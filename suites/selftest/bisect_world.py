@@ -147,8 +147,13 @@ def snapshot(directory, ignored=("walgrind-bisect", "worktrees")):
 
 
 def records(directory, event="run"):
-    with open(os.path.join(directory, ".git/walgrind-bisect/log.jsonl"), encoding="utf-8") as file:
-        return [record for record in map(json.loads, file) if record["event"] == event]
+    """The whole records of the log; none without a log."""
+    try:
+        with open(os.path.join(directory, ".git/walgrind-bisect/log.jsonl"), encoding="utf-8") as file:
+            lines = [line for line in file if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+    return [record for record in map(json.loads, lines) if record["event"] == event]
 
 
 class Bisection:
