@@ -235,42 +235,54 @@ static enum wg_event_kind kind_of(const json_t *event)
     return WG_EVENT_COUNT;
 }
 
-int wg_model_read(struct wg_model *model, const char *events_path, struct wg_err *err)
+static int check_event(const json_t *event, const json_error_t *error, const char *path,
+                       long number, struct wg_err *err)
 {
-    int rc = -1;
+    if (!json_is_object(event))
+        return wg_err_set(err, WG_ERR_FORMAT, "%s:%ld: not an event: %s", path, number,
+                          error->text);
+    int64_t version = wg_json_int(event, "version", WG_EVENTS_VERSION);
+    if (number == 1 && version > WG_EVENTS_VERSION)
+        return wg_err_set(err, WG_ERR_FORMAT,
+                          "%s was written by a newer walgrind (event version %lld)", path,
+                          (long long)version);
+    return 0;
+}
+
+int wg_events_read(const char *events_path,
+                   void (*apply)(void *context, enum wg_event_kind kind, const json_t *event),
+                   void *context, struct wg_err *err)
+{
+    int rc = 0;
     char *line = NULL;
     size_t room = 0;
     FILE *file = fopen(events_path, "re");
     if (!file)
         return wg_err_errno(err, "open %s", events_path);
     ssize_t n;
-    for (long number = 1; (n = getline(&line, &room, file)) > 0; number++) {
+    for (long number = 1; rc == 0 && (n = getline(&line, &room, file)) > 0; number++) {
         if (line[n - 1] != '\n')
             break;
         json_error_t error;
         json_t *event = json_loadb(line, (size_t)n, 0, &error);
-        if (!json_is_object(event)) {
-            json_decref(event);
-            wg_err_set(err, WG_ERR_FORMAT, "%s:%ld: not an event: %s", events_path, number,
-                       error.text);
-            goto out;
-        }
-        int64_t version = wg_json_int(event, "version", WG_EVENTS_VERSION);
-        if (number == 1 && version > WG_EVENTS_VERSION) {
-            json_decref(event);
-            wg_err_set(err, WG_ERR_FORMAT,
-                       "%s was written by a newer walgrind (event version %lld)", events_path,
-                       (long long)version);
-            goto out;
-        }
-        wg_model_apply(model, kind_of(event), event);
+        rc = check_event(event, &error, events_path, number, err);
+        if (rc == 0)
+            apply(context, kind_of(event), event);
         json_decref(event);
     }
-    rc = 0;
-out:
     free(line);
     fclose(file);
     return rc;
+}
+
+static void apply_to_model(void *model, enum wg_event_kind kind, const json_t *event)
+{
+    wg_model_apply(model, kind, event);
+}
+
+int wg_model_read(struct wg_model *model, const char *events_path, struct wg_err *err)
+{
+    return wg_events_read(events_path, apply_to_model, model, err);
 }
 
 long wg_model_failures(const struct wg_model *model)

@@ -86,9 +86,14 @@ void wg_model_finish(struct wg_model *model);
 void wg_model_apply(struct wg_model *model, enum wg_event_kind kind, const json_t *event);
 
 /*
- * Reads the events of a run directory. A last line without newline was cut by the end of its run
+ * Calls `apply` for every event of the record, in order; kinds that are not known come as
+ * WG_EVENT_COUNT. A last line without newline was cut by the end of its run
  * and is passed over; any other line that is no event is an error with its number.
  */
+int wg_events_read(const char *events_path,
+                   void (*apply)(void *context, enum wg_event_kind kind, const json_t *event),
+                   void *context, struct wg_err *err);
+/* Takes in all events of a record. */
 int wg_model_read(struct wg_model *model, const char *events_path, struct wg_err *err);
 
 enum wg_verdict wg_model_verdict(const struct wg_model *model);

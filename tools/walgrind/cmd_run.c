@@ -51,6 +51,7 @@ struct run_options {
     const char *ready;
     int64_t ready_timeout_ms;
     struct wg_strv server_args;
+    struct wg_strv init_args;
     struct wg_strv server_env;
     const char *reset;
     bool progress;
@@ -102,6 +103,8 @@ static const struct wg_option options_table[] = {
      "From the start of a server to its first good answer. Default: 30s.", 0, 0},
     {"server-arg", 0, WG_OPTION_LIST, OPTION(server_args), "ARG",
      "One more argument for the reference server, e.g. --server-arg=--break=crash.", 0, 0},
+    {"init-arg", 0, WG_OPTION_LIST, OPTION(init_args), "ARG",
+     "One more argument for the reference server when it initialises the template.", 0, 0},
     {"server-env", 0, WG_OPTION_LIST, OPTION(server_env), "NAME=VALUE",
      "One more environment variable for the server.", 0, 0},
     {"reset", 0, WG_OPTION_STRING, OPTION(reset), "STRATEGY",
@@ -171,6 +174,7 @@ static void session_finish(struct session *session)
     wg_strv_finish(&session->inputs);
     wg_strv_finish(&session->options.inputs);
     wg_strv_finish(&session->options.server_args);
+    wg_strv_finish(&session->options.init_args);
     wg_strv_finish(&session->options.server_env);
     free(session->suite_binary);
     free(session->refserver);
@@ -227,9 +231,10 @@ static int choose_server(struct session *session, struct wg_err *err)
             return wg_err_set(
                 err, WG_ERR_USAGE,
                 "--server needs --init: the command that fills {data} with databases");
-        if (options->server_args.count > 0)
+        if (options->server_args.count > 0 || options->init_args.count > 0)
             return wg_err_set(err, WG_ERR_USAGE,
-                              "--server-arg is for the reference server; put it into --server");
+                              "--server-arg and --init-arg are for the reference server; put them "
+                              "into --server and --init");
         shell_command(&session->server_argv, options->server);
         shell_command(&session->init_argv, options->init);
         session->ready_path = options->ready;
@@ -245,6 +250,7 @@ static int choose_server(struct session *session, struct wg_err *err)
         wg_strv_push(&session->init_argv, session->refserver);
         for (size_t i = 0; i < sizeof init / sizeof init[0]; i++)
             wg_strv_push(&session->init_argv, init[i]);
+        wg_strv_extend(&session->init_argv, options->init_args.items);
         wg_strv_push(&session->inputs, session->refserver);
         wg_strv_push(&session->server_env, "FASTAPI_APPLICATION_MODE=testing");
         session->ready_path = options->ready ? options->ready : "/health";

@@ -9,5 +9,6 @@ extern const struct wg_command wg_command_run;
 extern const struct wg_command wg_command_list;
 extern const struct wg_command wg_command_report;
 extern const struct wg_command wg_command_bisect;
+extern const struct wg_command wg_command_lab;
 
 #endif

@@ -93,8 +93,7 @@ int wg_outsider_start(struct wg_app *app, const char *kind, long pause_ms, struc
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     pid_t pid;
-    int code = posix_spawn(&pid, "/proc/self/exe", NULL, &attributes,
-                           (char *const *)(uintptr_t)argv, environ);
+    int code = posix_spawn(&pid, "/proc/self/exe", NULL, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     free(role);
     if (code != 0) {
