@@ -25,6 +25,8 @@
 #define WG_LIMIT_SERVER_PORTS   5            /* ports tried for one server start */
 #define WG_LIMIT_JSON_FILE      (16u << 20)  /* bytes of a JSON file read whole */
 #define WG_LIMIT_EVIDENCE       200          /* I/O-error evidence records kept in a report */
+#define WG_LIMIT_HTML_REQUESTS  200000       /* requests drawn on the page of a run */
+#define WG_LIMIT_HTML_LOG_LINES 200          /* lines of the server log per failed test there */
 #define WG_LIMIT_BISECT_COMMITS 20000        /* commits of one bisection, GOOD among them */
 #define WG_LIMIT_BISECT_LOG     (256u << 20) /* bytes of the log of one bisection */
 #define WG_LIMIT_BISECT_OUTPUT  (64u << 10)  /* bytes of output kept of a failed run */

@@ -302,29 +302,32 @@ struct wg_trace_header {
     X(creat)                                                                                       \
     X(fopen)                                                                                       \
     X(freopen)                                                                                     \
-    X(mkostemp) X(close) X(fclose) X(close_range) X(closefrom) X(dup) X(dup2) X(dup3) X(fcntl) X(  \
-        read) X(pread) X(readv) X(preadv) X(write) X(pwrite) X(writev) X(pwritev) X(truncate)      \
-        X(ftruncate) X(fallocate) X(posix_fallocate) X(fsync) X(fdatasync) X(msync) X(             \
-            sync_file_range) X(copy_file_range) X(sendfile) X(splice) X(ioctl) X(mmap) X(mremap)   \
-            X(munmap) X(flock) X(lockf) X(unlink) X(unlinkat) X(remove) X(rename) X(renameat) X(   \
-                renameat2) X(link) X(linkat) X(symlink) X(symlinkat) X(rmdir) X(chmod) X(fchmod)   \
-                X(chown) X(fchown) X(stat) X(fstat) X(access) X(fork) X(vfork) X(clone) X(         \
-                    posix_spawn) X(posix_spawnp) X(execve) X(execveat) X(fexecve) X(exit) X(_exit) \
-                    X(kill) X(killpg) X(setrlimit) X(prlimit) X(dlopen) X(dlmopen) X(sqlite3_open) \
-                        X(sqlite3_open16) X(sqlite3_open_v2) X(sqlite3_close) X(sqlite3_close_v2)  \
-                            X(sqlite3_prepare) X(sqlite3_prepare_v2) X(sqlite3_prepare_v3) X(      \
-                                sqlite3_prepare16) X(sqlite3_prepare16_v2) X(sqlite3_prepare16_v3) \
-                                X(sqlite3_step)                                                    \
-                                    X(sqlite3_reset) X(sqlite3_finalize) X(sqlite3_exec)           \
-                                        X(sqlite3_config) X(sqlite3_busy_timeout)                  \
-                                            X(sqlite3_busy_handler)                                \
-                                                X(sqlite3_enable_shared_cache)                     \
-                                                    X(sqlite3_backup_init) X(sqlite3_log)          \
-                                                        X(sqlite3_wal_checkpoint)                  \
-                                                            X(sqlite3_wal_checkpoint_v2)           \
-                                                                X(preadv2) X(pwritev2) X(fread)    \
-                                                                    X(fwrite) X(fchmodat)          \
-                                                                        X(fchownat) X(statx)
+    X(mkostemp)                                                                                    \
+    X(close) X(fclose) X(close_range) X(closefrom) X(dup) X(dup2) X(dup3) X(fcntl) X(read) X(      \
+        pread) X(readv) X(preadv) X(write) X(pwrite) X(writev) X(pwritev) X(truncate) X(ftruncate) \
+        X(fallocate) X(posix_fallocate) X(fsync) X(fdatasync) X(msync) X(sync_file_range) X(       \
+            copy_file_range) X(sendfile) X(splice) X(ioctl) X(mmap) X(mremap) X(munmap) X(flock)   \
+            X(lockf) X(unlink) X(unlinkat) X(remove) X(rename) X(renameat) X(renameat2) X(link)    \
+                X(linkat) X(symlink) X(symlinkat) X(rmdir) X(chmod) X(fchmod) X(chown) X(fchown)   \
+                    X(stat) X(fstat) X(access) X(fork) X(vfork) X(clone) X(posix_spawn)            \
+                        X(posix_spawnp) X(execve) X(execveat) X(fexecve) X(exit) X(_exit) X(kill)  \
+                            X(killpg) X(setrlimit) X(prlimit) X(dlopen) X(dlmopen) X(sqlite3_open) \
+                                X(sqlite3_open16) X(sqlite3_open_v2) X(sqlite3_close)              \
+                                    X(sqlite3_close_v2) X(sqlite3_prepare) X(sqlite3_prepare_v2)   \
+                                        X(sqlite3_prepare_v3) X(sqlite3_prepare16)                 \
+                                            X(sqlite3_prepare16_v2) X(sqlite3_prepare16_v3) X(     \
+                                                sqlite3_step) X(sqlite3_reset) X(sqlite3_finalize) \
+                                                X(sqlite3_exec) X(sqlite3_config) X(               \
+                                                    sqlite3_busy_timeout) X(sqlite3_busy_handler)  \
+                                                    X(sqlite3_enable_shared_cache)                 \
+                                                        X(sqlite3_backup_init) X(sqlite3_log)      \
+                                                            X(sqlite3_wal_checkpoint)              \
+                                                                X(sqlite3_wal_checkpoint_v2)       \
+                                                                    X(preadv2) X(pwritev2)         \
+                                                                        X(fread) X(fwrite)         \
+                                                                            X(fchmodat)            \
+                                                                                X(fchownat)        \
+                                                                                    X(statx)
 
 enum wg_trace_call {
 #define WG_TRACE_ENUM(identifier) WG_CALL_##identifier,

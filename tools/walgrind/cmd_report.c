@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_report.c - walgrind report: prints the result of a recorded run again. */
+#include "harness/report/html.h"
 #include "harness/report/junit.h"
 #include "harness/report/model.h"
 #include "harness/report/terminal.h"
@@ -15,8 +16,10 @@ struct report_options {
 };
 
 static const struct wg_option options_table[] = {
-    {"format", 'f', WG_OPTION_CHOICE, offsetof(struct report_options, format), "tty|junit",
-     "tty: the text that the run printed at its end; junit: JUnit XML. Default: tty.", 0, 0},
+    {"format", 'f', WG_OPTION_CHOICE, offsetof(struct report_options, format), "tty|junit|html",
+     "tty: the text that the run printed at its end; junit: JUnit XML; html: one page that needs "
+     "nothing else. Default: tty.",
+     0, 0},
     {"output", 'o', WG_OPTION_STRING, offsetof(struct report_options, output), "FILE",
      "Write there instead of standard output.", 0, 0},
     {0},
@@ -41,6 +44,9 @@ static int write_report(const struct wg_model *model, const struct report_option
 {
     if (options->format && strcmp(options->format, "junit") == 0)
         return wg_junit_write(model, options->output ? options->output : "/dev/stdout", err);
+    if (options->format && strcmp(options->format, "html") == 0)
+        return wg_html_write(directory->events, options->output ? options->output : "/dev/stdout",
+                             err);
     FILE *out = options->output ? fopen(options->output, "we") : stdout;
     if (!out)
         return wg_err_errno(err, "create %s", options->output);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * html.c - folds the events of a run into the data of its page.
+ *
+ * Tests and requests, of which there are many, become arrays; page.js has the order of their
+ * columns (COLUMNS, REQUEST). What a failed test needs stands in "details", found by its index.
+ */
+#include "harness/report/html.h"
+
+#include "harness/base/json.h"
+#include "harness/base/limit.h"
+#include "harness/base/str.h"
+#include "harness/report/html_page.h"
+#include "harness/report/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct page {
+    struct wg_model model;
+    json_t *tests, *requests, *details, *problems, *marks;
+    json_t *started; /* attempt -> [start in ms, worker] */
+    json_t *failed;  /* unit -> test -> detail (borrowed by `details` too) */
+    json_t *told;    /* test -> lines of evidence */
+    json_t *logs;    /* unit -> path of the server's log */
+};
+
+static double at_ms(const json_t *event)
+{
+    return (double)wg_json_int(event, "at_ns", 0) / 1e6;
+}
+
+static void key_of(const json_t *event, const char *member, char *key, size_t size)
+{
+    snprintf(key, size, "%lld", (long long)wg_json_int(event, member, 0));
+}
+
+/* The object below `key`, made when it is not there. Borrowed. */
+static json_t *child_of(json_t *object, const char *key)
+{
+    json_t *child = json_object_get(object, key);
+    if (!child) {
+        child = json_object();
+        json_object_set_new(object, key, child);
+    }
+    return child;
+}
+
+static void take_start(struct page *page, const json_t *event)
+{
+    char key[24];
+    key_of(event, "attempt", key, sizeof key);
+    json_object_set_new(
+        page->started, key,
+        json_pack("[f, I]", at_ms(event), (json_int_t)wg_json_int(event, "worker", 0)));
+}
+
+static void take_request(struct page *page, const json_t *event)
+{
+    if (json_array_size(page->requests) >= WG_LIMIT_HTML_REQUESTS)
+        return;
+    char *line =
+        wg_format("%s %s", wg_json_str(event, "method", ""), wg_json_str(event, "path", ""));
+    json_t *row =
+        json_pack("[I, f, f, I, o]", (json_int_t)wg_json_int(event, "attempt", 0), at_ms(event),
+                  wg_json_real(event, "ms", 0), (json_int_t)wg_json_int(event, "status", 0),
+                  wg_json_string_new(line, strlen(line)));
+    const char *error = wg_json_str(event, "error", "");
+    const char *body = wg_json_str(event, "body", "");
+    if (error[0] || body[0])
+        json_array_append_new(row, json_string(error));
+    if (body[0])
+        json_array_append_new(row, json_string(body));
+    json_array_append_new(page->requests, row);
+    free(line);
+}
+
+/* A copy of the event's members that the page shows, with room for evidence and log. */
+static json_t *detail_new(const json_t *event)
+{
+    static const char *const members[] = {"reason", "file",   "line", "messages",
+                                          "output", "stacks", "diff", "repeat"};
+    json_t *detail = json_pack("{s:[], s:[]}", "evidence", "log");
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        json_t *member = json_object_get(event, members[i]);
+        if (member)
+            json_object_set(detail, members[i], member);
+    }
+    return detail;
+}
+
+static void take_finish(struct page *page, const json_t *event)
+{
+    char key[24], unit[24];
+    key_of(event, "attempt", key, sizeof key);
+    key_of(event, "unit", unit, sizeof unit);
+    const char *test = wg_json_str(event, "test", "");
+    const char *outcome = wg_json_str(event, "outcome", "");
+    const json_t *started = json_object_get(page->started, key);
+    double ms = wg_json_real(event, "ms", 0);
+    double start = started ? json_real_value(json_array_get(started, 0)) : at_ms(event) - ms;
+    json_int_t worker = started ? json_integer_value(json_array_get(started, 1)) : 0;
+    json_int_t index = -1;
+    if (strcmp(outcome, "passed") != 0) {
+        json_t *detail = detail_new(event);
+        index = (json_int_t)json_array_size(page->details);
+        json_array_append_new(page->details, detail);
+        json_object_set(child_of(page->failed, unit), test, detail);
+    }
+    json_array_append_new(
+        page->tests,
+        json_pack("[I, s, s, I, I, I, s, f, f, s, I]", (json_int_t)wg_json_int(event, "attempt", 0),
+                  test, wg_json_str(event, "mode", ""), (json_int_t)wg_json_int(event, "round", 1),
+                  (json_int_t)wg_json_int(event, "unit", 0), worker, outcome, start, ms,
+                  wg_json_str(event, "description", ""), index));
+}
+
+static void take_evidence(struct page *page, const json_t *event)
+{
+    const char *test = wg_json_str(event, "test", ""), *message = wg_json_str(event, "message", "");
+    json_int_t code = (json_int_t)wg_json_int(event, "code", 0);
+    char *number =
+        code ? wg_format(" %lld %s", (long long)code, wg_json_str(event, "name", "")) : NULL;
+    char *text =
+        wg_format("%s%s: %s; %s %s", wg_json_str(event, "class", ""), number ? number : "", message,
+                  wg_json_str(event, "source", ""), wg_json_str(event, "request", ""));
+    json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), "evidence"));
+    if (test[0]) {
+        json_t *lines = json_object_get(page->told, test);
+        if (!lines) {
+            lines = json_array();
+            json_object_set_new(page->told, test, lines);
+        }
+        json_array_append_new(lines, wg_json_string_new(text, strlen(text)));
+    }
+    if (json_array_size(page->problems) < WG_LIMIT_EVIDENCE) {
+        char *where = wg_format("unit %lld %s", (long long)wg_json_int(event, "unit", 0), test);
+        json_array_append_new(page->problems,
+                              json_pack("[s, o]", where, wg_json_string_new(text, strlen(text))));
+        free(where);
+    }
+    free(number);
+    free(text);
+}
+
+static void take_problem(struct page *page, const json_t *event, const char *title,
+                         const char *message)
+{
+    char *where = wg_format("%s, unit %lld %s", title, (long long)wg_json_int(event, "unit", 0),
+                            wg_json_str(event, "path", ""));
+    json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), title));
+    json_array_append_new(page->problems, json_pack("[s, s]", where, message));
+    free(where);
+}
+
+static void take_verified(struct page *page, const json_t *event)
+{
+    size_t i;
+    json_t *problem;
+    json_array_foreach(json_object_get(event, "problems"), i, problem)
+        take_problem(page, event, "bad database", json_string_value(problem));
+}
+
+static void take_event(void *context, enum wg_event_kind kind, const json_t *event)
+{
+    struct page *page = context;
+    char unit[24];
+    wg_model_apply(&page->model, kind, event);
+    switch (kind) {
+    case WG_EVENT_UNIT_STARTED:
+        key_of(event, "unit", unit, sizeof unit);
+        json_object_set(page->logs, unit, json_object_get(event, "log"));
+        break;
+    case WG_EVENT_TEST_STARTED: take_start(page, event); break;
+    case WG_EVENT_REQUEST: take_request(page, event); break;
+    case WG_EVENT_TEST_FINISHED: take_finish(page, event); break;
+    case WG_EVENT_EVIDENCE: take_evidence(page, event); break;
+    case WG_EVENT_VERIFIED: take_verified(page, event); break;
+    case WG_EVENT_RESET:
+        json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), "reset"));
+        break;
+    case WG_EVENT_UNIT_FAILED:
+        take_problem(page, event, "server failed", wg_json_str(event, "message", ""));
+        break;
+    case WG_EVENT_SERVER_DIED:
+        take_problem(page, event, "server died", wg_json_str(event, "status", ""));
+        break;
+    case WG_EVENT_INTERNAL_ERROR:
+        take_problem(page, event, "harness error", wg_json_str(event, "message", ""));
+        break;
+    default: break;
+    }
+}
+
+/* Value of the member "test" of a log line, cut out of the text. NULL when it has none. */
+static char *test_of_line(const char *line)
+{
+    static const char member[] = "\"test\":\"";
+    const char *at = strstr(line, member);
+    if (!at)
+        return NULL;
+    at += sizeof member - 1;
+    return wg_strndup(at, strcspn(at, "\""));
+}
+
+/* Gives every failed test of the unit the lines of the log that name it. */
+static void take_log(const json_t *tests, const char *path)
+{
+    char *line = NULL;
+    size_t room = 0;
+    FILE *file = fopen(path, "re");
+    while (file && getline(&line, &room, file) > 0) {
+        char *test = test_of_line(line);
+        json_t *log = test ? json_object_get(json_object_get(tests, test), "log") : NULL;
+        if (log && json_array_size(log) < WG_LIMIT_HTML_LOG_LINES)
+            json_array_append_new(log, wg_json_string_new(line, strcspn(line, "\n")));
+        free(test);
+    }
+    free(line);
+    if (file)
+        fclose(file);
+}
+
+/* What becomes known only at the end: evidence and log of each failed test. */
+static void finish_details(struct page *page)
+{
+    const char *unit, *test;
+    json_t *tests, *detail;
+    json_object_foreach(page->failed, unit, tests)
+    {
+        json_object_foreach(tests, test, detail)
+            json_object_set(detail, "evidence", json_object_get(page->told, test));
+        take_log(tests, json_string_value(json_object_get(page->logs, unit)));
+    }
+}
+
+static void add_fact(json_t *facts, const char *name, char *owned_text)
+{
+    json_array_append_new(
+        facts, json_pack("[s, o]", name, wg_json_string_new(owned_text, strlen(owned_text))));
+    free(owned_text);
+}
+
+static json_t *facts_new(const struct wg_model *model)
+{
+    json_t *facts = json_array();
+    const json_t *run = model->run_started;
+    for (size_t m = 0; m < model->mode_count; m++) {
+        const struct wg_mode_summary *mode = &model->modes[m];
+        struct wg_buf text;
+        wg_buf_init(&text, 4096);
+        for (int i = 0; i < WG_OUTCOME_COUNT; i++)
+            if (mode->outcomes[i] > 0)
+                wg_buf_printf(&text, "%ld %s, ", mode->outcomes[i],
+                              wg_outcome_name((enum wg_outcome)i));
+        wg_buf_printf(&text, "%.2f s", mode->ms / 1000);
+        if (mode->rounds > 1)
+            wg_buf_printf(&text, ", %ld rounds, %ld failed", mode->rounds, mode->failed_rounds);
+        bool swarm = strcmp(mode->mode, "none") == 0;
+        add_fact(facts, swarm ? "swarm" : mode->mode, wg_buf_steal(&text));
+    }
+    add_fact(facts, "requests",
+             wg_format("%ld, %ld answered 5xx, %ld not at all", model->requests,
+                       model->responses_5xx, model->transport_errors));
+    add_fact(facts, "I/O errors", wg_format("%ld", wg_model_io_errors(model)));
+    add_fact(facts, "databases",
+             wg_format("%zu verified, %ld bad", model->verified.count, model->databases_bad));
+    add_fact(facts, "started", wg_strdup(wg_json_str(run, "wall", "")));
+    add_fact(facts, "versions",
+             wg_format("walgrind %s, SQLite %s, Linux %s", wg_json_str(run, "walgrind", ""),
+                       wg_json_str(run, "sqlite", ""), wg_json_str(run, "kernel", "")));
+    add_fact(facts, "record", wg_strdup(wg_json_str(run, "directory", "")));
+    return facts;
+}
+
+static int write_page(const json_t *data, const char *path, struct wg_err *err)
+{
+    char *text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(7));
+    FILE *file = text ? fopen(path, "we") : NULL;
+    if (!file) {
+        wg_err_errno(err, "create %s", path);
+        free(text);
+        return -1;
+    }
+    fwrite(page_before_data, 1, sizeof page_before_data, file);
+    for (const char *at = text; *at;) {
+        size_t plain = strcspn(at, "<");
+        fwrite(at, 1, plain, file);
+        at += plain;
+        if (*at == '<') {
+            fputs("\\u003c", file);
+            at++;
+        }
+    }
+    fwrite(page_after_data, 1, sizeof page_after_data, file);
+    free(text);
+    bool bad = ferror(file) != 0;
+    bad = fclose(file) != 0 || bad;
+    return bad ? wg_err_errno(err, "write %s", path) : 0;
+}
+
+int wg_html_write(const char *events_path, const char *path, struct wg_err *err)
+{
+    struct page page = {.tests = json_array(),
+                        .requests = json_array(),
+                        .details = json_array(),
+                        .problems = json_array(),
+                        .marks = json_array(),
+                        .started = json_object(),
+                        .failed = json_object(),
+                        .told = json_object(),
+                        .logs = json_object()};
+    wg_model_init(&page.model);
+    int rc = wg_events_read(events_path, take_event, &page, err);
+    if (rc == 0) {
+        finish_details(&page);
+        json_t *data =
+            json_pack("{s:s, s:o, s:O, s:O, s:O, s:O, s:O}", "verdict",
+                      wg_verdict_name(wg_model_verdict(&page.model)), "facts",
+                      facts_new(&page.model), "tests", page.tests, "requests", page.requests,
+                      "details", page.details, "problems", page.problems, "marks", page.marks);
+        rc = write_page(data, path, err);
+        json_decref(data);
+    }
+    wg_model_finish(&page.model);
+    json_t *const owned[] = {page.tests,   page.requests, page.details, page.problems, page.marks,
+                             page.started, page.failed,   page.told,    page.logs};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        json_decref(owned[i]);
+    return rc;
+}

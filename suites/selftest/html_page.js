@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+//
+// html_page.js - the page of a run in a real browser: headless Chromium, driven by playwright-core.
+//
+//     node html_page.js WALGRIND PLAYWRIGHT_DIR [SCREENSHOT_DIR]
+//
+// Records are written here, so that what the page must show is known: one run without failures, one with a failed test
+// whose output tries to be markup, and one of 10,000 tests. Prints one line per failed check and exits with 1.
+'use strict';
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+const { execFileSync } = require('child_process');
+
+const [walgrind, playwright, screenshots] = process.argv.slice(2);
+const browserPath = process.env.CHROMIUM || '/usr/bin/chromium';
+for (const needed of [path.resolve(playwright), browserPath]) {
+  if (!fs.existsSync(needed)) {
+    console.log(`skipped: ${needed} is missing; tools/setup gets it`);
+    process.exit(77);
+  }
+}
+const { chromium } = require(path.resolve(playwright));
+const NASTY = '</script><img src=x onerror="document.title=\'broken\'"> & \u2028 <b>bold</b>';
+const problems = [];
+
+function check(claim, holds, shown) {
+  if (holds) return;
+  problems.push(claim);
+  console.log(`FAIL ${claim}${shown === undefined ? '' : `: ${shown}`}`);
+}
+
+// Writes the record of a run with `count` tests on `workers` workers; those that `fails` picks failed.
+function record(directory, count, workers, fails) {
+  const lines = [];
+  let at = 0;
+  const emit = (event, members) => lines.push(JSON.stringify({ event, seq: lines.length + 1, at_ns: at, ...members }));
+  const common = { unit: 1, mode: 'none', round: 1 };
+  emit('run-started', { version: 1, walgrind: '0', wall: '2026-01-31T01:02:03Z', directory, sqlite: '3', kernel: '6' });
+  emit('plan', { tests: count, suites: 1, selected: count });
+  emit('round-started', { mode: 'none', round: 1, tests: count });
+  const log = path.join(directory, 'server.log');
+  emit('unit-started', { ...common, name: 'all', url: 'http://x', server_pid: 1, log, databases: [], ms: 1 });
+  for (let i = 0; i < count; i++) {
+    const test = { attempt: i + 1, test: `files_${i % 30}/case_${i}`, ...common, worker: i % workers };
+    at += 1e6;
+    emit('test-started', { ...test, pid: 100 + i });
+    at += 2e6;
+    const failed = fails(i);
+    emit('request', { ...test, method: 'GET', path: `/api/${i}`, status: failed ? 500 : 200, ms: 1.5,
+      body: failed ? '{"detail":"disk I/O error"}' : undefined });
+    if (failed) emit('evidence', { ...common, class: 'io', source: 'response', code: 522, name: 'SQLITE_IOERR_SHORT_READ',
+      message: 'disk I/O error', test: test.test, request: `GET /api/${i} -> 500` });
+    at += 1e6;
+    emit('test-finished', { ...test, outcome: failed ? 'failed' : 'passed', ms: 4, reason: '', file: 'a.c', line: i,
+      description: `CASE-${i}`, messages: failed ? [{ file: 'a.c', line: i, message: NASTY }] : [], output: failed ? NASTY : '',
+      requests: 1, repeat: `walgrind run 'files_${i % 30}/case_${i}'` });
+  }
+  emit('unit-finished', { ...common, name: 'all', status: 'exit 0', server_requests: count, statements: 9, killed: false });
+  emit('round-finished', { mode: 'none', round: 1, ms: at / 1e6 });
+  emit('run-finished', { ms: at / 1e6 });
+  fs.mkdirSync(directory, { recursive: true });
+  fs.writeFileSync(log, '{"event":"request","test":"files_3/case_3","path":"/from-the-log"}\n{"test":"files_4/case_4"}\n');
+  fs.writeFileSync(path.join(directory, 'events.jsonl'), lines.join('\n') + '\n');
+}
+
+function render(directory) {
+  const page = path.join(directory, 'page with space.html');
+  try {
+    execFileSync(walgrind, ['report', '--format=html', `--output=${page}`, directory], { stdio: 'inherit' });
+  } catch (error) {
+    if (error.status !== 1) throw error;
+  }
+  return page;
+}
+
+async function open(browser, file, options) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  await context.setOffline(true);
+  const page = await context.newPage();
+  const complaints = [];
+  const requested = [];
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('request', (request) => { if (!request.url().startsWith('file:')) requested.push(request.url()); });
+  await page.goto('file://' + encodeURI(file));
+  check(`${path.basename(path.dirname(file))}: nothing on the console`, complaints.length === 0, complaints.join('; '));
+  check('nothing is fetched', requested.length === 0, requested.join(' '));
+  return page;
+}
+
+async function screenshot(page, name) {
+  if (screenshots) await page.screenshot({ path: path.join(screenshots, name) });
+}
+
+// The number of pixels of the timeline that are not empty.
+const drawn = (page) => page.evaluate(() => {
+  const canvas = document.querySelector('#timeline canvas');
+  if (!canvas) return 0;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let i = 3; i < data.length; i += 4) count += data[i] > 0;
+  return count;
+});
+
+async function passingRun(browser, directory) {
+  record(directory, 40, 4, () => false);
+  const page = await open(browser, render(directory), {});
+  check('the verdict comes first', (await page.textContent('h1')).includes('PASS'), await page.textContent('h1'));
+  check('all tests are listed', (await page.textContent('#count')) === '40 of 40', await page.textContent('#count'));
+  check('the timeline is drawn', (await drawn(page)) > 2000, await drawn(page));
+  await screenshot(page, 'report-pass.png');
+  await page.context().close();
+}
+
+async function failingRun(browser, directory) {
+  record(directory, 40, 4, (i) => i === 3);
+  const page = await open(browser, render(directory), { colorScheme: 'dark' });
+  check('the verdict is FAIL', (await page.textContent('#verdict')) === 'FAIL');
+  check('failures are shown first', (await page.textContent('#count')) === '1 of 40', await page.textContent('#count'));
+  check('the page is dark', await page.evaluate(() => getComputedStyle(document.body).backgroundColor) === 'rgb(13, 17, 23)');
+  await page.click('.row');
+  const detail = await page.textContent('#detail');
+  for (const part of ['files_3/case_3', NASTY.trim().slice(0, 20), 'disk I/O error', 'GET /api/3', '500', '/from-the-log',
+    "walgrind run 'files_3/case_3'", 'SQLITE_IOERR_SHORT_READ']) {
+    check(`the failure shows ${part}`, detail.includes(part), detail);
+  }
+  check('only its own lines of the log', !detail.includes('case_4"'), detail);
+  check('output stays text', (await page.title()).startsWith('FAIL') && (await page.$$('#detail img, #detail b')).length === 0);
+  await screenshot(page, 'report-fail.png');
+  await page.keyboard.press('Escape');
+  check('Esc closes the failure', !(await page.isVisible('#detail')));
+  await page.keyboard.press('f');
+  check('f shows all tests', (await page.textContent('#count')) === '40 of 40', await page.textContent('#count'));
+  await page.keyboard.press('/');
+  await page.keyboard.type('case-17');
+  check('the catalogue id finds a test', (await page.textContent('#count')) === '1 of 40', await page.textContent('#count'));
+  await page.keyboard.press('Enter');
+  check('Enter opens it', (await page.textContent('#detail')).includes('files_17/case_17'));
+  await page.emulateMedia({ media: 'print' });
+  await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
+  check('printed, failures are written out', (await page.textContent('#printed')).includes('files_3/case_3'));
+  await page.context().close();
+}
+
+async function largeRun(browser, directory) {
+  record(directory, 10000, 8, (i) => i % 100 === 0);
+  const began = Date.now();
+  const page = await open(browser, render(directory), {});
+  check('10,000 tests are there', (await page.textContent('#count')) === '100 of 10000', await page.textContent('#count'));
+  await page.click('#only-bad');
+  check('only rows in sight are made', (await page.$$('.row')).length < 100, (await page.$$('.row')).length);
+  await page.evaluate(() => { document.getElementById('rows').scrollTop = 1e9; });
+  await page.waitForFunction(() => document.getElementById('rows').textContent.includes('case_9999'), null, { timeout: 20000 });
+  check('the timeline holds them', (await drawn(page)) > 2000);
+  await page.evaluate(() => window.walgrind.plot.setScale('x', { min: 1, max: 1.1 }));
+  check('and zooms', (await page.evaluate(() => window.walgrind.plot.scales.x.max)) === 1.1);
+  check('within a minute', Date.now() - began < 60000, Date.now() - began);
+  await page.context().close();
+}
+
+async function main() {
+  const place = fs.mkdtempSync(path.join(os.tmpdir(), 'walgrind-selftest-html-'));
+  const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+  try {
+    await passingRun(browser, path.join(place, 'passing'));
+    await failingRun(browser, path.join(place, 'failing'));
+    await largeRun(browser, path.join(place, 'large'));
+  } finally {
+    await browser.close();
+    fs.rmSync(place, { recursive: true, force: true });
+  }
+  process.exit(problems.length === 0 ? 0 : 1);
+}
+
+main();
