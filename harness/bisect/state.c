@@ -96,6 +96,38 @@ out:
     return rc;
 }
 
+/*
+ * A start record tells how many imported runs belong to it. With fewer than that in the file the
+ * process was killed while it began: nothing was begun then.
+ */
+static int drop_half_begun(struct wg_bisect_state *state, struct wg_err *err)
+{
+    const json_t *start = wg_bisect_state_start(state), *record = NULL;
+    int64_t missing = start ? wg_json_int(start, "imports", 0) : 0;
+    size_t i = 0;
+    json_array_foreach(state->records, i, record)
+    {
+        missing -= wg_json_bool(record, "imported", false);
+    }
+    if (missing <= 0)
+        return 0;
+    json_array_clear(state->records);
+    return ftruncate(state->fd, 0) == 0 ? 0 : wg_err_errno(err, "truncate %s", state->path);
+}
+
+/* A new file is one only once its directory is on the disk as well. */
+static int sync_directory(const char *path, struct wg_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? wg_strndup(path, (size_t)(slash - path) + 1) : wg_strdup(".");
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd >= 0 && fsync(fd) == 0 ? 0 : wg_err_errno(err, "sync %s", directory);
+    if (fd >= 0)
+        close(fd);
+    free(directory);
+    return rc;
+}
+
 int wg_bisect_state_open(const char *path, bool create, struct wg_bisect_state **ret_state,
                          struct wg_err *err)
 {
@@ -116,7 +148,9 @@ int wg_bisect_state_open(const char *path, bool create, struct wg_bisect_state *
             wg_err_errno(err, "lock %s", path);
         goto out;
     }
-    if (!absent && load(state, err) != 0)
+    if (!absent && (load(state, err) != 0 || drop_half_begun(state, err) != 0))
+        goto out;
+    if (create && json_array_size(state->records) == 0 && sync_directory(path, err) != 0)
         goto out;
     *ret_state = state;
     state = NULL;
@@ -172,6 +206,10 @@ int wg_bisect_state_append(struct wg_bisect_state *state, json_t *record, struct
         if (size >= 0)
             errno = ENOSPC;
         wg_err_errno(err, "write %s", state->path);
+        goto out;
+    }
+    if (fdatasync(state->fd) != 0) {
+        wg_err_errno(err, "sync %s", state->path);
         goto out;
     }
     json_array_append(state->records, record);

@@ -5,12 +5,13 @@
  * The file is the bisection: the posterior, the next choice and every report are functions of it
  * and of the repository. Each record is one line, written with one write(2) before the caller goes
  * on. A process killed at any point therefore leaves whole records and at most one torn one at the
- * end, which is cut off when the file is opened again. Nothing is synced: what a power failure
- * takes is run again, with the same seeds. While it is open, the file is locked (flock): two
- * processes cannot lead one bisection.
+ * end, which is cut off when the file is opened again. Each record is synced to the disk before the
+ * caller goes on, so a power failure takes no more than that either. While it is open, the file is
+ * locked (flock): two processes cannot lead one bisection.
  *
  * Records have "event":
- *   start    "version", "good", "bad" (full ids), "argv" and the options of the command; the first
+ *   start    "version", "good", "bad" (full ids), "argv" and the options of the command; the first.
+ *            "imports": so many imported runs follow at once; without all of them nothing was begun
  *   build    "commit", "key", "ok", "ms", "output" (of a failed one)
  *   run      "n" (from 1), "commit", "seed", "result" (a name of WG_BISECT_RESULTS), "exit", "ms",
  *            "signature" (the line that matched), "imported" (from `git bisect log`)

@@ -8,8 +8,10 @@ A run fails as a function of WALGRIND_SEED, so with a fixed --seed every bisecti
 it is run. Prints one line per failed check and exits with 1.
 """
 import os
+import subprocess
 
-from bisect_world import COMMITS, Bisection, History, check_found, git, main, make_untidy, records, snapshot
+from bisect_world import (COMMITS, Bisection, History, check_found, git, kill_at, left_over, main, make_untidy, records,
+                          snapshot, wait_until)
 
 FAILS_SOMETIMES = 'test "$(cat level)" != bad || test $((WALGRIND_SEED % 5)) != 0'
 BUILDS = "grep -q works build && touch built"
@@ -45,7 +47,7 @@ def survives_kills(checks, walgrind, place):
     points = os.path.join(place, "points")
     os.makedirs(points)
     kill = (f'n=$(ls {points} | wc -l); touch {points}/$$; '
-            'case $n in 7|19|20|41) kill -9 $PPID; exit 0;; esac; ')
+            'case $n in 7|19|20|41) kill -9 $(cut -d" " -f4 /proc/$PPID/stat); exit 0;; esac; ')
     options = (f"--build={kill}{BUILDS}", "--seed=11")
     kills = 0
     for _ in range(12):
@@ -67,6 +69,59 @@ def survives_kills(checks, walgrind, place):
     undisturbed = [(run["n"], run["seed"]) for run in records(directory)]
     common = min(len(disturbed), len(undisturbed))
     checks.equal(disturbed[:common], undisturbed[:common], "killed and resumed it draws the same seeds")
+
+
+def leaves_no_process(checks, walgrind, place):
+    """Every run starts a daemon that detaches itself; it ends with the run, and with walgrind when that is killed."""
+    history = History(5, 77)
+    directory = os.path.join(place, "daemons")
+    ids = history.write(directory)
+    bisection = Bisection(walgrind, directory)
+    daemon = "setsid sleep 100 >/dev/null 2>&1 & "
+    done, report = bisection.find(ids[0], ids[COMMITS - 1], daemon + 'test "$(cat level)" = good', "--seed=1")
+    check_found(checks, done, report, ids[77], "with daemons")
+    checks.equal(left_over(directory), [], "what a run leaves behind ends with it")
+    done, _ = bisection.find(ids[0], ids[COMMITS - 1], daemon + "sleep 100", "--timeout=200ms", "--budget=2")
+    checks.equal((done.returncode, left_over(directory)), (1, []), "and when it takes too long")
+    build = "--build=setsid sleep 100 >/dev/null 2>&1 & touch built; sleep 100"
+    for claim, options, command in (("run", [], f"{daemon}touch begun; sleep 100"), ("build", [build], "true")):
+        arguments = [*options, ids[0], ids[COMMITS - 1], "--", "sh", "-c", command]
+        checks.that(kill_at(bisection, arguments, lambda: len(left_over(directory)) >= 3), f"killed during a {claim}")
+        checks.that(wait_until(lambda: not left_over(directory)), f"a {claim} ends when walgrind is killed")
+        bisection.call("reset")
+
+
+COUNT_SYNCS = r"""
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int fdatasync(int fd)
+{
+    int log = open(getenv("SYNC_LOG"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (log < 0 || write(log, ".", 1) != 1)
+        abort();
+    close(log);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+"""
+
+
+def syncs_every_record(checks, walgrind, place):
+    history = History(5, 77)
+    directory = os.path.join(place, "syncs")
+    ids = history.write(directory)
+    library, log = os.path.join(place, "syncs.so"), os.path.join(place, "syncs.log")
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=COUNT_SYNCS, text=True, check=True)
+    os.environ.update({"LD_PRELOAD": library, "SYNC_LOG": log})
+    try:
+        Bisection(walgrind, directory).find(ids[0], ids[COMMITS - 1], 'test "$(cat level)" = good', "--seed=1")
+    finally:
+        del os.environ["LD_PRELOAD"]
+    with open(os.path.join(directory, ".git/walgrind-bisect/log.jsonl"), encoding="utf-8") as file:
+        lines = len(file.readlines())
+    checks.equal(os.path.getsize(log) if os.path.exists(log) else 0, lines, "every record of the log is synced")
 
 
 def tells_kinds_apart(checks, walgrind, place):
@@ -122,6 +177,15 @@ def speaks_git(checks, walgrind, place):
     started = bisection.call("start", f"--from-git-log={log}", "--", "sh", "-c", FAILS_SOMETIMES, directory=clone)
     checks.equal(started.returncode, 0, f"starts from a log of git ({started.stderr.strip()})")
     checks.that(all(run["imported"] for run in records(clone)) and records(clone), "what git knew is in the log")
+    state = os.path.join(clone, ".git/walgrind-bisect/log.jsonl")
+    with open(state, "rb") as file:
+        whole = file.read()
+    for cut in range(whole.index(b"\n"), len(whole) - 1, 37):
+        os.truncate(state, cut)
+        checks.that("no bisection has been started" in bisection.call("run", directory=clone).stderr,
+                    f"killed while it takes a log of git over (byte {cut}): nothing was begun")
+        bisection.call("start", f"--from-git-log={log}", "--seed=7", "--", "sh", "-c", FAILS_SOMETIMES, directory=clone)
+        checks.equal(len(records(clone)), whole.count(b"imported"), f"byte {cut}: the same command takes all over")
     checks.equal(bisection.call("run", directory=clone).returncode, 0, "goes on from a log of git")
 
 
@@ -213,5 +277,6 @@ def complains_in_one_line(checks, walgrind, place):
         checks.that(not os.path.exists(os.path.join(where, ".git/walgrind-bisect")), f"{claim}: nothing was written")
 
 
-main(finds_culprits, survives_kills, tells_kinds_apart, works_in_parallel, speaks_git, checks_out_submodules,
+main(finds_culprits, survives_kills, leaves_no_process, syncs_every_record,
+     tells_kinds_apart, works_in_parallel, speaks_git, checks_out_submodules,
      answers_honestly, writes_html, complains_in_one_line)

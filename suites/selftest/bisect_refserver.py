@@ -12,16 +12,13 @@ name the culprit in the end, without a trace in the checkout and without process
 Which runs fail follows from WALGRIND_SEED and --build-cost is fixed, so the course is the same each time.
 """
 import os
-import signal
-import subprocess
 import sys
-import time
 
-from bisect_world import Bisection, COMMITS, History, check_found, main, make_untidy, records, snapshot
+from bisect_world import (COMMITS, Bisection, History, check_found, kill_at, left_over, main, make_untidy, records,
+                          snapshot, wait_until)
 
 CULPRIT = 131
 KILLED_AFTER = (3, 40, 110)  # runs in the log
-DEADLINE = 120  # seconds; it takes about 20
 
 START_C = r"""
 #include "options.h"
@@ -53,36 +50,6 @@ class ServerHistory(History):
                 "options.h": f"#define OPTIONS {options}\n"}
 
 
-def left_over(directory):
-    """Processes that work below a worktree of the bisection."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.readlink(f"/proc/{pid}/cwd").startswith(os.path.join(directory, ".git/walgrind-bisect/trees/")):
-                found.append(pid)
-        except OSError:
-            pass
-    return found
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-def kill_at(bisection, arguments, runs):
-    """Starts a bisection and ends it with SIGKILL when that many runs are in its log. True when it was killed."""
-    with subprocess.Popen([bisection.walgrind, "bisect", *arguments], cwd=bisection.directory,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        wait_until(lambda: process.poll() is not None or len(records(bisection.directory)) >= runs)
-        process.send_signal(signal.SIGKILL)
-        return process.wait() == -signal.SIGKILL
-
-
 def finds_the_leak(checks, walgrind, place):
     os.environ["WALGRIND_REFSERVER"] = os.path.abspath(sys.argv[2])
     os.environ["XDG_CACHE_HOME"] = os.path.join(place, "cache")
@@ -99,7 +66,8 @@ def finds_the_leak(checks, walgrind, place):
         "--ready=/health", f"--suite-binary={os.path.abspath(sys.argv[3])}", "files_locks/released_lock_is_gone"]
     known = []
     for runs in KILLED_AFTER:
-        checks.that(kill_at(bisection, arguments, runs), f"killed after {runs} runs")
+        checks.that(kill_at(bisection, arguments, lambda wanted=runs: len(records(directory)) >= wanted),
+                    f"killed after {runs} runs")
         checks.that(wait_until(lambda: not left_over(directory)), f"killed after {runs} runs: all that it started ends")
         checks.equal(snapshot(directory), before, f"killed after {runs} runs: checkout, index and stash are untouched")
         checks.equal(records(directory)[:len(known)], known, f"killed after {runs} runs: what was known stays known")

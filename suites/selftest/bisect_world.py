@@ -8,11 +8,14 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 COMMITS = 200
+DEADLINE = 20  # seconds for whatever is waited for
 ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always",
@@ -185,6 +188,36 @@ def check_found(checks, done, report, culprit, claim):
     found = (report.get("culprit") or {}).get("commit")
     checks.equal((done.returncode, found), (0, culprit), f"{claim} ({done.stderr.strip()})")
     checks.that(report.get("probability", 0) >= 0.95, f"{claim}: with at least 95 %")
+
+
+def left_over(directory):
+    """Processes that work below a worktree of the bisection."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/cwd").startswith(os.path.join(directory, ".git/walgrind-bisect/trees/")):
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + DEADLINE
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def kill_at(bisection, arguments, due):
+    """Starts a bisection and ends it with SIGKILL once due() holds. True when it was still running then."""
+    with subprocess.Popen([bisection.walgrind, "bisect", *arguments], cwd=bisection.directory,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        in_time = wait_until(lambda: process.poll() is not None or due())
+        process.send_signal(signal.SIGKILL)
+        return process.wait() == -signal.SIGKILL and in_time
 
 
 def main(*parts):

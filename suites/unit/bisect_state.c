@@ -157,6 +157,26 @@ Test(bisect_state, a_file_cut_at_any_byte_keeps_its_whole_records)
     place_remove(&place);
 }
 
+Test(bisect_state, a_file_cut_within_its_imports_was_never_begun)
+{
+    struct place place = place_create();
+    for (size_t imported = 0; imported <= 3; imported++) {
+        struct wg_bisect_state *state = open_state(&place, true);
+        append(state, json_pack("{s:s, s:s, s:i}", "event", "start", "good", "g", "imports", 3));
+        for (size_t i = 0; i < imported; i++)
+            append(state, json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", "run", "n", (int)i + 1,
+                                    "commit", "a", "result", "good", "imported", 1));
+        wg_bisect_state_destroy(state);
+        state = open_state(&place, false);
+        bool started = wg_bisect_state_start(state) != NULL;
+        cr_assert(started == (imported == 3), "%zu of 3", imported);
+        size_t whole = imported == 3 ? 4 : 0;
+        cr_assert(eq(sz, json_array_size(wg_bisect_state_records(state)), whole));
+        wg_bisect_state_destroy(state);
+    }
+    place_remove(&place);
+}
+
 Test(bisect_state, a_whole_line_that_is_no_record_is_an_error_with_its_number)
 {
     struct place place = place_create();

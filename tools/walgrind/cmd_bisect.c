@@ -356,6 +356,8 @@ static int dispatch(struct bisect_call *call, struct wg_strv *operands, int *ret
 
 static int bisect(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], BISECT_GUARD_WORD) == 0)
+        return bisect_guard_main(argv + 2);
     struct wg_err err = WG_ERR_INIT;
     struct wg_strv operands = {0};
     struct bisect_call call = {

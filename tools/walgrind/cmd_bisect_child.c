@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define FINDING_PREFIX "finding:"
+#define END_MS         5000 /* from SIGKILL for everything to the end of the guard */
 
 int bisect_match_init(struct bisect_match *match, const char *finding, const char *regex,
                       struct wg_err *err)
@@ -76,7 +77,7 @@ int bisect_child_start(const struct bisect_child_options *options, struct bisect
     struct bisect_child *child = wg_calloc(1, sizeof *child);
     wg_buf_init(&child->line, WG_LIMIT_LOG_LINE);
     wg_buf_init(&child->output, 3 * (size_t)WG_LIMIT_BISECT_OUTPUT);
-    child->pipe_fd = -1;
+    child->pipe_fd = child->lifeline = -1;
     child->match = options->match;
     if (pipe2(ends, O_CLOEXEC) != 0) {
         wg_err_errno(err, "pipe");
@@ -95,7 +96,7 @@ int bisect_child_start(const struct bisect_child_options *options, struct bisect
     child->start_ns = wg_clock_now_ns();
     child->deadline =
         options->timeout_ms > 0 ? wg_deadline_in_ms(options->timeout_ms) : WG_DEADLINE_NEVER;
-    if (wg_process_start(&start, &child->process, err) != 0)
+    if (bisect_guard_start(&start, &child->guard, &child->lifeline, err) != 0)
         goto out;
     *ret_child = child;
     child = NULL;
@@ -111,7 +112,12 @@ void bisect_child_destroy(struct bisect_child *child)
 {
     if (!child)
         return;
-    wg_process_destroy(child->process);
+    struct wg_err ignored = WG_ERR_INIT;
+    if (child->lifeline >= 0)
+        close(child->lifeline);
+    if (child->guard)
+        wg_process_wait(child->guard, wg_deadline_in_ms(END_MS), NULL, NULL, &ignored);
+    wg_process_destroy(child->guard);
     if (child->pipe_fd >= 0)
         close(child->pipe_fd);
     wg_buf_finish(&child->line);
@@ -170,14 +176,18 @@ static int reap(struct bisect_child *child, struct wg_err *err)
 {
     if (child->ended)
         return 0;
+    struct wg_deadline deadline = wg_deadline_in_ms(0);
     if (wg_deadline_passed(child->deadline) && !child->timed_out) {
         child->timed_out = true;
-        if (wg_process_stop(child->process, WG_DEFAULT_GRACE_MS, &child->status, NULL, err) != 0)
-            return -1;
+        bisect_guard_stop(child->lifeline);
+        deadline = wg_deadline_in_ms(WG_DEFAULT_GRACE_MS + END_MS);
     }
-    int ended = wg_process_wait(child->process, wg_deadline_in_ms(0), &child->status, NULL, err);
+    int ended = wg_process_wait(child->guard, deadline, &child->status, NULL, err);
+    if (ended == 0 && child->timed_out)
+        return wg_err_set(err, WG_ERR_STATE, "the command does not end, not even with SIGKILL");
     if (ended <= 0)
         return ended;
+    bisect_guard_status(child->lifeline, &child->status);
     child->ms = (double)(wg_clock_now_ns() - child->start_ns) / (double)WG_NS_PER_MS;
     child->ended = true;
     if (read_output(child, err) != 0)
@@ -197,8 +207,7 @@ int bisect_children_wait(struct bisect_child *const *children, size_t count, int
     fds[used++] = (struct pollfd){.fd = interrupt_fd, .events = POLLIN};
     for (size_t i = 0; i < count; i++) {
         fds[used++] = (struct pollfd){.fd = children[i]->pipe_fd, .events = POLLIN};
-        fds[used++] =
-            (struct pollfd){.fd = wg_process_pidfd(children[i]->process), .events = POLLIN};
+        fds[used++] = (struct pollfd){.fd = wg_process_pidfd(children[i]->guard), .events = POLLIN};
         deadline = wg_deadline_earlier(deadline, children[i]->deadline);
     }
     if (poll(fds, (nfds_t)used, wg_deadline_poll_ms(deadline)) < 0 && errno != EINTR)

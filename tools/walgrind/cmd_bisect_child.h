@@ -2,8 +2,10 @@
 /*
  * cmd_bisect_child.h - one build or one run of the tested command, with its output.
  *
- * Output of both kinds goes through one pipe, is looked at line by line for the failure that is
- * hunted, and its end is kept. Several children are waited for at a time with one poll(2).
+ * A guard stands between (cmd_bisect_guard.h): what the command has started ends with it, or with
+ * this process. Output of both kinds goes through one pipe, is looked at line by line for the
+ * failure that is hunted, and its end is kept. Several children are waited for at a time with one
+ * poll(2).
  */
 #ifndef WG_TOOLS_WALGRIND_CMD_BISECT_CHILD_H
 #define WG_TOOLS_WALGRIND_CMD_BISECT_CHILD_H
@@ -11,7 +13,7 @@
 #include "harness/base/buf.h"
 #include "harness/base/clock.h"
 #include "harness/base/err.h"
-#include "harness/sys/process.h"
+#include "tools/walgrind/cmd_bisect_guard.h"
 
 #include <regex.h>
 #include <stdbool.h>
@@ -36,7 +38,8 @@ bool bisect_match_is_any(const struct bisect_match *match);
 bool bisect_match_line(const struct bisect_match *match, const char *line);
 
 struct bisect_child {
-    struct wg_process *process;
+    struct wg_process *guard; /* cmd_bisect_guard.h; ends when the command has ended */
+    int lifeline;
     const struct bisect_match *match; /* borrowed, may be NULL */
     int pipe_fd;
     struct wg_buf line;   /* the line being read */

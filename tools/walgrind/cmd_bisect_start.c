@@ -108,12 +108,48 @@ static int drop_old_log(const struct bisect_call *call, struct wg_bisect_state *
     return rc == 0 ? bisect_open_log(call, true, state, err) : -1;
 }
 
+/* What each list of a log of git says, and from which element on: the first two are the ends. */
+static const struct {
+    enum wg_bisect_result result;
+    size_t from;
+} import_kinds[] = {
+    {WG_BISECT_RESULT_GOOD, 1},
+    {WG_BISECT_RESULT_BAD, 1},
+    {WG_BISECT_RESULT_SKIP, 0},
+};
+
+/* Writes the start record and one run for each imported line, whose revisions are ids by now. */
+static int write_start(const struct bisect_settings *settings, const struct wg_strv *imports,
+                       struct wg_bisect_state *state, struct wg_err *err)
+{
+    json_t *start = bisect_settings_record(settings);
+    int n = 0;
+    for (size_t k = 0; k < sizeof import_kinds / sizeof import_kinds[0]; k++)
+        for (size_t i = import_kinds[k].from; i < imports[k].count; i++)
+            n++;
+    json_object_set_new(start, "imports", json_integer(n));
+    if (wg_bisect_state_append(state, start, err) != 0)
+        return -1;
+    n = 0;
+    for (size_t k = 0; k < sizeof import_kinds / sizeof import_kinds[0]; k++)
+        for (size_t i = import_kinds[k].from; i < imports[k].count; i++)
+            if (wg_bisect_state_append(state,
+                                       json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", "run", "n",
+                                                 ++n, "commit", imports[k].items[i], "result",
+                                                 wg_bisect_result_name(import_kinds[k].result),
+                                                 "imported", 1),
+                                       err) != 0)
+                return -1;
+    return 0;
+}
+
 /*
  * Opens the log for these settings: a new one, or with `resume` an unfinished one with the same
  * settings. The caller destroys the state.
  */
 static int begin(const struct bisect_call *call, const struct bisect_settings *settings,
-                 bool resume, struct wg_bisect_state **ret_state, struct wg_err *err)
+                 const struct wg_strv *imports, bool resume, struct wg_bisect_state **ret_state,
+                 struct wg_err *err)
 {
     int rc = -1;
     struct wg_bisect_state *state = NULL;
@@ -129,7 +165,7 @@ static int begin(const struct bisect_call *call, const struct bisect_settings *s
                    wg_json_str(start, "good", ""), wg_json_str(start, "bad", ""));
         goto out;
     }
-    if (!start && wg_bisect_state_append(state, bisect_settings_record(settings), err) != 0)
+    if (!start && write_start(settings, imports, state, err) != 0)
         goto out;
     if (start && isatty(STDERR_FILENO))
         fprintf(stderr, "walgrind bisect: going on after %u runs\n",
@@ -157,28 +193,10 @@ static int read_text(const char *path, struct wg_buf *text, struct wg_err *err)
     return rc;
 }
 
-/* Appends one run per revision of an imported list, from number `from` on. */
-static int import_runs(const struct bisect_call *call, const struct wg_strv *revisions, size_t from,
-                       enum wg_bisect_result result, struct wg_bisect_state *state,
-                       struct wg_err *err)
-{
-    for (size_t i = from; i < revisions->count; i++) {
-        char *id = NULL;
-        if (bisect_resolve(&call->repo, revisions->items[i], &id, err) != 0)
-            return -1;
-        json_t *record = json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", "run", "n",
-                                   (int)wg_bisect_state_next_run(state), "commit", id, "result",
-                                   wg_bisect_result_name(result), "imported", 1);
-        free(id);
-        if (wg_bisect_state_append(state, record, err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
 /* Where the two ends come from: two operands, or the first good and bad lines of a log of git. */
 struct ends {
     struct wg_bisect_git_log imported;
+    struct wg_strv ids[sizeof import_kinds / sizeof import_kinds[0]]; /* of its lists */
     char *good, *bad;
     char *const *argv; /* the rest of the operands */
 };
@@ -186,8 +204,26 @@ struct ends {
 static void ends_finish(struct ends *ends)
 {
     wg_bisect_git_log_finish(&ends->imported);
+    for (size_t k = 0; k < sizeof ends->ids / sizeof ends->ids[0]; k++)
+        wg_strv_finish(&ends->ids[k]);
     free(ends->good);
     free(ends->bad);
+}
+
+/* Every revision of an imported log is looked up before anything is written. */
+static int resolve_imports(const struct bisect_call *call, struct ends *ends, struct wg_err *err)
+{
+    const struct wg_strv *lists[] = {&ends->imported.goods, &ends->imported.bads,
+                                     &ends->imported.skips};
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+        for (size_t i = 0; i < lists[k]->count; i++) {
+            char *id = NULL;
+            if (bisect_resolve(&call->repo, lists[k]->items[i], &id, err) != 0)
+                return -1;
+            wg_strv_take(&ends->ids[k], id);
+        }
+    }
+    return 0;
 }
 
 static int read_ends(const struct bisect_call *call, struct ends *ends, struct wg_err *err)
@@ -218,7 +254,7 @@ static int read_ends(const struct bisect_call *call, struct ends *ends, struct w
     if (bisect_resolve(&call->repo, good, &ends->good, err) != 0 ||
         bisect_resolve(&call->repo, bad, &ends->bad, err) != 0)
         return -1;
-    return 0;
+    return resolve_imports(call, ends, err);
 }
 
 int bisect_start(struct bisect_call *call, bool resume, struct wg_bisect_state **ret_state,
@@ -231,12 +267,7 @@ int bisect_start(struct bisect_call *call, bool resume, struct wg_bisect_state *
     if (read_ends(call, &ends, err) != 0)
         goto out;
     fill_settings(&call->options, ends.good, ends.bad, ends.argv, &settings);
-    if (begin(call, &settings, resume, &state, err) != 0)
-        goto out;
-    if (json_array_size(wg_bisect_state_records(state)) == 1 &&
-        (import_runs(call, &ends.imported.goods, 1, WG_BISECT_RESULT_GOOD, state, err) != 0 ||
-         import_runs(call, &ends.imported.bads, 1, WG_BISECT_RESULT_BAD, state, err) != 0 ||
-         import_runs(call, &ends.imported.skips, 0, WG_BISECT_RESULT_SKIP, state, err) != 0))
+    if (begin(call, &settings, ends.ids, resume, &state, err) != 0)
         goto out;
     *ret_state = state;
     state = NULL;
