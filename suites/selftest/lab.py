@@ -76,11 +76,11 @@ def expectations_are_compared(directory):
                directory=directory)
     check("an expected class passes", same.returncode == 0, same.stdout)
     with open(f"{directory}/wrong.json", "w", encoding="utf-8") as file:
-        json.dump({"per-request": {"none": ["malformed"]}}, file)
+        json.dump({"per-request": {"none": ["damaged"]}}, file)
     other = lab("--init=per-request", "--hazard=none", "--expect=wrong.json", "--directory=third", *TESTS,
                 directory=directory)
     check("another class fails", other.returncode == 1, other.stdout)
-    check("and is told", 'per-request x none: clean, but expected ["malformed"]' in other.stdout, other.stdout)
+    check("and is told", 'per-request x none: clean, but expected ["damaged"]' in other.stdout, other.stdout)
 
 
 def wrong_words_are_told(directory):

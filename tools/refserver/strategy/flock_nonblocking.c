@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-enum { DEADLINE_MS = 300 };
+enum { DEADLINE_MS = 100 };
 
 /* 0, or -1 when the deadline passed. */
 static int take_mutex(pthread_mutex_t *mutex)

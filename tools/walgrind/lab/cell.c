@@ -20,7 +20,8 @@
 
 #define GRACE_MS 5000
 
-#define ROW(identifier, name, letter, meaning) [WG_LAB_##identifier] = {name, letter, meaning},
+#define ROW(identifier, name, letter, kind, meaning)                                               \
+    [WG_LAB_##identifier] = {name, letter, kind, meaning},
 const struct wg_lab_class_row wg_lab_classes[WG_LAB_CLASS_COUNT] = {WG_LAB_CLASSES(ROW)};
 #undef ROW
 

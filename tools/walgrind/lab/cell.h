@@ -17,20 +17,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(identifier, name, letter, meaning), the worst last */
+/*
+ * X(identifier, name, letter, kind, meaning), the worst last. Which symptom damage takes is chance:
+ * the same lost lock gives "disk I/O error" in one run and "malformed" in the next. So runs are
+ * compared by the kind, and the class says what the worst of it looked like.
+ */
 #define WG_LAB_CLASSES(X)                                                                          \
-    X(CLEAN, "clean", '.', "every test passed, nothing was reported")                              \
-    X(CONNECTION, "connection", 'c', "requests without an answer: the server was gone")            \
-    X(LOCKED, "locked", 'l', "\"database is locked\" reached a client")                            \
-    X(SCHEMA, "schema", 's', "tables or columns missing, or there twice")                          \
-    X(DEADLOCK, "deadlock", 'd', "the application's own locks waited for each other")              \
-    X(WRONG, "wrong", 'w', "no error at all, but wrong data: tests failed on what they read")      \
-    X(IO, "io", 'I', "\"disk I/O error\", \"unable to open database file\" and their like")        \
-    X(MALFORMED, "malformed", 'M', "\"database disk image is malformed\", \"not a database\"")     \
-    X(HUNG, "hung", 'H', "not over at its deadline")
+    X(CLEAN, "clean", '.', "clean", "every test passed, nothing was reported")                     \
+    X(LOCKED, "locked", 'l', "refused", "\"database is locked\" reached a client")                 \
+    X(DEADLOCK, "deadlock", 'd', "refused", "the application's own locks waited for each other")   \
+    X(WRONG, "wrong", 'w', "damaged", "no error told, but tests failed on what they read")         \
+    X(CONNECTION, "connection", 'c', "outage", "requests without an answer: the server was gone")  \
+    X(SCHEMA, "schema", 's', "damaged", "tables or columns missing, or there twice")               \
+    X(IO, "io", 'I', "damaged", "disk I/O error, unable to open database file and their like")     \
+    X(MALFORMED, "malformed", 'M', "damaged", "database disk image is malformed, not a database")  \
+    X(HUNG, "hung", 'H', "hung", "not over at its deadline")
 
 enum wg_lab_class {
-#define WG_LAB_ENUM(identifier, name, letter, meaning) WG_LAB_##identifier,
+#define WG_LAB_ENUM(identifier, name, letter, kind, meaning) WG_LAB_##identifier,
     WG_LAB_CLASSES(WG_LAB_ENUM)
 #undef WG_LAB_ENUM
         WG_LAB_CLASS_COUNT
@@ -39,6 +43,7 @@ enum wg_lab_class {
 struct wg_lab_class_row {
     const char *name;
     char letter;
+    const char *kind;
     const char *meaning;
 };
 extern const struct wg_lab_class_row wg_lab_classes[WG_LAB_CLASS_COUNT];

@@ -66,33 +66,57 @@ void wg_lab_table_add(json_t *table, json_t *result)
     json_array_append(json_object_get(cell, "rounds"), result);
 }
 
-/* The class that most rounds showed; the worse one of two that are equally frequent. */
+static long bump(json_t *counts, const char *key)
+{
+    long count = 1 + (long)wg_json_int(counts, key, 0);
+    json_object_set_new(counts, key, json_integer(count));
+    return count;
+}
+
+static json_t *rates_new(const json_t *counts, double total)
+{
+    json_t *rates = json_object(), *count;
+    const char *key;
+    json_object_foreach((json_t *)counts, key, count)
+        json_object_set_new(rates, key, json_real((double)json_integer_value(count) / total));
+    return rates;
+}
+
+/* The kind that most rounds showed, and the worst class of that kind. */
 static void finish_class(json_t *cell)
 {
-    long counts[WG_LAB_CLASS_COUNT + 1] = {0};
+    json_t *kinds = json_object(), *classes = json_object();
+    const char *kind = "";
+    int worst = 0;
+    long most = 0;
     double failed = 0;
     const json_t *rounds = json_object_get(cell, "rounds");
     size_t i;
     json_t *round;
     json_array_foreach(rounds, i, round)
     {
-        counts[wg_lab_class_of(wg_json_str(round, "class", ""))]++;
+        const struct wg_lab_class_row *class_ =
+            &wg_lab_classes[wg_lab_class_of(wg_json_str(round, "class", ""))];
+        bump(classes, class_->name);
+        long count = bump(kinds, class_->kind);
+        if (count > most)
+            kind = class_->kind;
+        most = count > most ? count : most;
         failed += (double)wg_json_int(round, "failed", 0);
     }
+    for (int c = 0; c < WG_LAB_CLASS_COUNT; c++)
+        if (strcmp(wg_lab_classes[c].kind, kind) == 0 &&
+            json_object_get(classes, wg_lab_classes[c].name))
+            worst = c;
     double total = (double)json_array_size(rounds);
-    json_t *rates = json_object();
-    int best = 0;
-    for (int c = 0; c < WG_LAB_CLASS_COUNT; c++) {
-        if (counts[c] > 0)
-            json_object_set_new(rates, wg_lab_classes[c].name,
-                                json_real((double)counts[c] / total));
-        if (counts[c] >= counts[best] && counts[c] > 0)
-            best = c;
-    }
-    json_object_set_new(cell, "class", json_string(wg_lab_classes[best].name));
-    json_object_set_new(cell, "unstable", json_boolean(json_object_size(rates) > 1));
-    json_object_set_new(cell, "rates", rates);
+    json_object_set_new(cell, "kind", json_string(kind));
+    json_object_set_new(cell, "class", json_string(wg_lab_classes[worst].name));
+    json_object_set_new(cell, "unstable", json_boolean(json_object_size(kinds) > 1));
+    json_object_set_new(cell, "rates", rates_new(kinds, total));
+    json_object_set_new(cell, "symptoms", rates_new(classes, total));
     json_object_set_new(cell, "failed", json_real(failed / total));
+    json_decref(kinds);
+    json_decref(classes);
 }
 
 static bool has_text(const json_t *list, const char *text)
@@ -178,12 +202,12 @@ long wg_lab_table_compare(json_t *table, const json_t *expected, struct wg_buf *
     json_array_foreach(json_object_get(table, "cells"), i, cell)
     {
         const char *init = wg_json_str(cell, "init", ""), *hazard = wg_json_str(cell, "hazard", "");
-        const char *class_ = wg_json_str(cell, "class", "");
+        const char *kind = wg_json_str(cell, "kind", "");
         json_t *allowed = json_object_get(json_object_get(expected, init), hazard);
-        if (has_text(allowed, class_))
+        if (has_text(allowed, kind))
             continue;
         char *wanted = allowed ? json_dumps(allowed, JSON_COMPACT) : NULL;
-        wg_buf_printf(out, "%s x %s: %s, but expected %s\n", init, hazard, class_,
+        wg_buf_printf(out, "%s x %s: %s, but expected %s\n", init, hazard, kind,
                       wanted ? wanted : "nothing: the cell is not listed");
         json_object_set(cell, "expected", allowed ? allowed : json_null());
         free(wanted);
@@ -202,13 +226,13 @@ json_t *wg_lab_table_expectations(const json_t *table)
         const char *init = wg_json_str(cell, "init", "");
         if (!json_object_get(expected, init))
             json_object_set_new(expected, init, json_object());
-        json_t *classes = json_array();
-        const char *class_;
+        json_t *kinds = json_array();
+        const char *kind;
         json_t *rate;
-        json_object_foreach(json_object_get(cell, "rates"), class_, rate)
-            json_array_append_new(classes, json_string(class_));
+        json_object_foreach(json_object_get(cell, "rates"), kind, rate)
+            json_array_append_new(kinds, json_string(kind));
         json_object_set_new(json_object_get(expected, init), wg_json_str(cell, "hazard", ""),
-                            classes);
+                            kinds);
     }
     return expected;
 }

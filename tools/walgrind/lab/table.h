@@ -3,10 +3,10 @@
  * table.h - the lab's results as one document, and what is computed from it.
  *
  * The document is JSON: {"walgrind", "sqlite", "wall", "rounds", "inits": [name…],
- * "hazards": [name…], "cells": [{"init", "hazard", "class", "rates": {class: part of the rounds},
- * "failed": mean, "unstable": bool, "expected": class, "findings": [id…], "missing": [hazard…],
- * "foreign": [id…], "rounds": [result of wg_lab_cell_run…]}]}. Markdown, HTML and the terminal's
- * table are functions of it.
+ * "hazards": [name…], "cells": [{"init", "hazard", "kind", "class",
+ * "rates": {kind: part of the rounds}, "symptoms": {class: part}, "failed": mean, "unstable": bool,
+ * "expected": class, "findings": [id…], "missing": [hazard…], "foreign": [id…], "rounds": [result
+ * of wg_lab_cell_run…]}]}. Markdown, HTML and the terminal's table are functions of it.
  */
 #ifndef WG_TOOLS_WALGRIND_LAB_TABLE_H
 #define WG_TOOLS_WALGRIND_LAB_TABLE_H
@@ -23,12 +23,12 @@ void wg_lab_table_add(json_t *table, json_t *result);
 void wg_lab_table_finish(json_t *table);
 
 /*
- * Compares with expectations, {"INIT": {"HAZARD": ["class", …]}}: every cell of the table must be
- * listed and its class be one of those. Marks the cells, writes a line for each that differs, and
+ * Compares with expectations, {"INIT": {"HAZARD": ["kind", …]}}: every cell of the table must be
+ * listed and its kind be one of those. Marks the cells, writes a line for each that differs, and
  * returns how many do.
  */
 long wg_lab_table_compare(json_t *table, const json_t *expected, struct wg_buf *out);
-/* The table's own classes in the shape of expectations. */
+/* The table's own kinds in the shape of expectations. */
 json_t *wg_lab_table_expectations(const json_t *table);
 
 /* Rows are strategies, columns hazards: class letter and mean number of failing tests. */

@@ -120,14 +120,14 @@ void wg_lab_write_markdown(const json_t *table, struct wg_buf *out)
         wg_buf_printf(out, " `%c` %s: %s.", wg_lab_classes[c].letter, wg_lab_classes[c].name,
                       wg_lab_classes[c].meaning);
     wg_buf_puts(out,
-                "\n\n| init | hazard | class | rates | failing | answers (first round) | found "
+                "\n\n| init | hazard | kind | symptoms | failing | answers (first round) | found "
                 "|\n|---|---|---|---|---|---|---|\n");
     json_array_foreach(json_object_get(table, "cells"), i, cell)
     {
         char *rates =
-            json_dumps(json_object_get(cell, "rates"), JSON_COMPACT | JSON_REAL_PRECISION(2));
+            json_dumps(json_object_get(cell, "symptoms"), JSON_COMPACT | JSON_REAL_PRECISION(2));
         wg_buf_printf(out, "| %s | %s | %s | `%s` | %.1f | ", wg_json_str(cell, "init", ""),
-                      wg_json_str(cell, "hazard", ""), wg_json_str(cell, "class", ""),
+                      wg_json_str(cell, "hazard", ""), wg_json_str(cell, "kind", ""),
                       rates ? rates : "", wg_json_real(cell, "failed", 0));
         free(rates);
         put_counts(cell, out);
