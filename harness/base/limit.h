@@ -24,6 +24,7 @@
 #define WG_LIMIT_HTTP_SHOWN     (2u << 10)   /* bytes of a body shown in messages and events */
 #define WG_LIMIT_SERVER_PORTS   5            /* ports tried for one server start */
 #define WG_LIMIT_JSON_FILE      (16u << 20)  /* bytes of a JSON file read whole */
+#define WG_LIMIT_CHECK_LINES    200          /* violations kept per run of the check command */
 #define WG_LIMIT_EVIDENCE       200          /* I/O-error evidence records kept in a report */
 #define WG_LIMIT_HTML_REQUESTS  200000       /* requests drawn on the page of a run */
 #define WG_LIMIT_HTML_LOG_LINES 200          /* lines of the server log per failed test there */
@@ -47,6 +48,7 @@
 #define WG_DEFAULT_GRACE_MS         2000  /* between SIGTERM and SIGKILL */
 #define WG_DEFAULT_READY_TIMEOUT_MS 30000 /* from spawn to the first good answer */
 #define WG_DEFAULT_HTTP_TIMEOUT_MS  20000 /* one request of a test */
+#define WG_DEFAULT_CHECK_TIMEOUT_MS 60000 /* the check command on the data of one unit */
 #define WG_DEFAULT_RESET_TIMEOUT_MS 5000  /* how long a reset waits for readers and writers */
 
 #endif

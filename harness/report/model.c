@@ -217,6 +217,7 @@ void wg_model_apply(struct wg_model *model, enum wg_event_kind kind, const json_
         model->databases_bad += !wg_json_bool(event, "ok", false);
         list_push(&model->verified, event);
         break;
+    case WG_EVENT_CHECKED: model->checks += !json_object_get(event, "message"); break;
     case WG_EVENT_UNIT_FINISHED: take_unit(model, event); break;
     case WG_EVENT_INTERRUPTED: model->interrupted = true; break;
     case WG_EVENT_INTERNAL_ERROR: list_push(&model->errors, event); break;

@@ -101,6 +101,9 @@ static void print_evidence_line(const json_t *evidence, const char *indent, FILE
     fprintf(out, "; %s", wg_json_str(evidence, "source", ""));
     if (test[0])
         fprintf(out, "; test %s", test);
+    else
+        fprintf(out, "; unit %lld (%s)", (long long)wg_json_int(evidence, "unit", 0),
+                wg_json_str(evidence, "mode", ""));
     fputc('\n', out);
 }
 
@@ -229,6 +232,9 @@ static void print_checked(const struct wg_model *model, FILE *out)
             "         %zu databases at the end: integrity, foreign keys, files of the family, %ld "
             "bad\n",
             model->verified.count, model->databases_bad);
+    if (model->checks > 0)
+        fprintf(out, "         data of %ld servers by the check command: %ld violations\n",
+                model->checks, model->evidence_counts[WG_EVIDENCE_MODEL]);
     for (size_t i = 0; i < model->reset_count; i++)
         fprintf(out, "         %ld resets by %s: mean %.0f us, worst %.0f us\n",
                 model->resets[i].count, model->resets[i].strategy,

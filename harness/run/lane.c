@@ -13,7 +13,15 @@
 #define UNIT_REPLACEMENTS_MAX 3
 #define UNIT_POLL_FDS         8
 
-enum lane_state { LANE_IDLE, LANE_WAITING, LANE_STARTING, LANE_READY, LANE_STOPPING, LANE_DONE };
+enum lane_state {
+    LANE_IDLE,
+    LANE_WAITING,
+    LANE_STARTING,
+    LANE_READY,
+    LANE_STOPPING,
+    LANE_CHECKING,
+    LANE_DONE
+};
 
 struct wg_lane {
     struct wg_round *round;
@@ -33,6 +41,8 @@ struct wg_lane {
     bool killed;
     int replacements;
     struct wg_deadline stop_deadline;
+    int check_fd; /* what the check of the data is waited for with */
+    struct wg_deadline check_deadline;
 
     struct wg_attempt **attempts; /* the running ones, `concurrency` places, NULL where free */
     int running;
@@ -398,10 +408,20 @@ static bool server_is_gone(struct wg_lane *lane)
     return fd < 0 || poll(&probe, 1, 0) > 0;
 }
 
+/* Only a server that was stopped in order has left its data in order: one that was killed may have
+ * stored a file whose row was not yet committed. */
+static void await_checked(struct wg_lane *lane)
+{
+    const struct wg_unit_ops *ops = lane->round->options->ops;
+    bool in_order = lane->verify && !lane->killed && !lane->server_died && !lane->round->force;
+    if (!ops->check || !in_order || ops->check(lane->unit, &lane->check_fd, &lane->check_deadline))
+        finish_unit(lane);
+}
+
 static void await_stopped(struct wg_lane *lane)
 {
     if (server_is_gone(lane)) {
-        finish_unit(lane);
+        lane->state = LANE_CHECKING;
         return;
     }
     if (!lane->killed && (wg_deadline_passed(lane->stop_deadline) || lane->round->force)) {
@@ -432,6 +452,7 @@ void wg_lane_step(struct wg_lane *lane)
                 stop_unit(lane);
             break;
         case LANE_STOPPING: await_stopped(lane); break;
+        case LANE_CHECKING: await_checked(lane); break;
         }
     } while (lane->state != before);
 }
@@ -451,7 +472,10 @@ void wg_lane_watch(struct wg_lane *lane, struct wg_pollset *set)
     const struct wg_unit_ops *ops = lane->round->options->ops;
     if (!lane->unit)
         return;
-    if (!lane->server_died)
+    if (lane->state == LANE_CHECKING) {
+        wg_pollset_add(set, lane->check_fd, POLLIN, NULL, NULL);
+        wg_pollset_until(set, lane->check_deadline);
+    } else if (!lane->server_died)
         wg_pollset_add(set, ops->process_fd(lane->unit), POLLIN, NULL, NULL);
     if (lane->state == LANE_STARTING) {
         struct pollfd fds[UNIT_POLL_FDS];

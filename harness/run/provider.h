@@ -9,9 +9,10 @@
  *
  * A unit's life, all calls from the runner's one thread:
  *
- *   begin ──> poll_ready … = 1 ──> (environment, tests, collect, reset)* ──> stop ──> finish
- *     │            └─ = -1 ──────────────────────────────────────────────────────────────┘
- *     └─ -1: nothing was made
+ *   begin ──> poll_ready … = 1 ──> (environment, tests, collect, reset)* ──> stop ──> check … ──>
+ * finish │            └─ = -1
+ * ──────────────────────────────────────────────────────────────────────────┘ └─ -1: nothing was
+ * made
  *
  * None of the calls may block for longer than one database operation takes; waiting is done by the
  * runner on the descriptors of poll_fds() and on process_fd().
@@ -64,6 +65,12 @@ struct wg_unit_ops {
     int (*reset)(void *unit, json_t **ret_details, struct wg_err *err);
     /* Asks the server to stop; `force` kills it. Does not wait. */
     void (*stop)(void *unit, bool force);
+    /*
+     * Asks, after the server has stopped, whether the application's own invariants hold; called
+     * until it returns true. Meanwhile `ret_fd` and `ret_deadline` are what to wait for. The result
+     * is told of by finish(). NULL: there is nothing to ask.
+     */
+    bool (*check)(void *unit, int *ret_fd, struct wg_deadline *ret_deadline);
     /*
      * After the server has died (or was never started): verifies the databases when `verify` is
      * set, emits "verified" and "evidence" events and fills members of "unit-finished" (new

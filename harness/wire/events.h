@@ -42,6 +42,7 @@
       "unit, mode, round, class, source, code, name, message, test, request, file")                \
     X(SERVER_DIED, "server-died", "unit, mode, round, status, log_tail")                           \
     X(VERIFIED, "verified", "unit, path, strategy, ok, checks, problems, bytes")                   \
+    X(CHECKED, "checked", "unit, mode, round, ok, ms, violations, message")                        \
     X(UNIT_FINISHED, "unit-finished", "unit, status, killed, server_requests, statements")         \
     X(ROUND_FINISHED, "round-finished", "mode, round, ms")                                         \
     X(INTERRUPTED, "interrupted", "signal")                                                        \
@@ -86,6 +87,7 @@ enum wg_outcome {
     X(FILES, "files", 1, "a database file is not as it must be: written, replaced, missing")       \
     X(SERVER, "server", 1, "a response 5xx, or the server died")                                   \
     X(LEAK, "leak", 1, "a transaction was still open when the database was to be reset")           \
+    X(MODEL, "model", 1, "what the check command says must hold in the data does not hold")        \
     X(BUSY, "busy", 0, "SQLITE_BUSY, SQLITE_LOCKED")
 
 enum wg_evidence_class {

@@ -89,8 +89,9 @@ static void finish(void *unit, bool verify, json_t **ret_details)
     *ret_details = json_object();
 }
 
-static const struct wg_unit_ops ops = {begin,       poll_ready, poll_fds, process_fd, describe,
-                                       environment, collect,    reset,    stop,       finish};
+static const struct wg_unit_ops ops = {begin,    poll_ready,  poll_fds, process_fd,
+                                       describe, environment, collect,  reset,
+                                       stop,     NULL,        finish};
 
 static void apply(void *context, enum wg_event_kind kind, const json_t *event)
 {

@@ -20,6 +20,7 @@ struct wg_break_kind {
     bool (*request)(struct wg_req *req, long number); /* number of the API request, from 1 */
     void (*reply)(struct wg_req *req, long number);
     bool leaks_lock;
+    bool loses_update;
     bool ignores_stop;
 };
 
@@ -181,6 +182,11 @@ static const struct wg_break_kind kinds[] = {
      .help = "release_lock says released but keeps the row, in ARG percent of the calls; "
              "WALGRIND_SEED says which",
      .leaks_lock = true},
+    {.name = "lost-update",
+     .argument = 1,
+     .help = "change number ARG of a reference count is lost, as by a racing writer; all answers "
+             "stay right",
+     .loses_update = true},
     {.name = "leak-txn",
      .argument = 20,
      .help = "request ARG leaves a read transaction open",
@@ -291,4 +297,13 @@ bool wg_break_leaks_lock(struct wg_app *app)
 bool wg_break_ignores_stop(struct wg_app *app)
 {
     return app->breaker.kind != NULL && app->breaker.kind->ignores_stop;
+}
+
+bool wg_break_loses_update(struct wg_app *app)
+{
+    struct wg_break *breaker = &app->breaker;
+    if (breaker->kind == NULL || !breaker->kind->loses_update)
+        return false;
+    return 1 + atomic_fetch_add_explicit(&breaker->seen, 1, memory_order_relaxed) ==
+           breaker->argument;
 }

@@ -43,6 +43,8 @@ bool wg_break_at_request(struct wg_req *req);
 void wg_break_at_reply(struct wg_req *req);
 /* Whether release_lock is to leave the row this time. */
 bool wg_break_leaks_lock(struct wg_app *app);
+/* Whether a change of a reference count is to be lost this time. */
+bool wg_break_loses_update(struct wg_app *app);
 /* Whether a request to stop is to be ignored. */
 bool wg_break_ignores_stop(struct wg_app *app);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/refserver/filerow.h"
 
+#include "tools/refserver/app.h"
+
 #include <string.h>
 
 static const char *text_column(struct wg_req *req, sqlite3_stmt *row, int column)
@@ -186,6 +188,8 @@ int wg_reference_add(struct wg_req *req, const char *hash, const char *file_type
     struct wg_conn *conn = wg_req_conn(req, WG_DB_METADATA);
     if (conn == NULL)
         return -1;
+    if (wg_break_loses_update(req->app))
+        return 0;
     return wg_stmt_run(conn,
                        "INSERT INTO storage_refs (file_hash, file_type, ref_count) VALUES (?, ?, "
                        "1) ON CONFLICT (file_hash) DO UPDATE SET ref_count = ref_count + 1, "

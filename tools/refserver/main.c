@@ -20,6 +20,7 @@
  * SQLite's errors and server.h for its threads.
  */
 #include "tools/refserver/app.h"
+#include "tools/refserver/check.h"
 #include "tools/refserver/schema.h"
 #include "tools/refserver/schemacache.h"
 #include "tools/refserver/seed.h"
@@ -35,7 +36,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_STOPPED = 0, STATUS_USAGE = 2, STATUS_CANNOT = 3 };
+enum { STATUS_STOPPED = 0, STATUS_VIOLATIONS = 1, STATUS_USAGE = 2, STATUS_CANNOT = 3 };
 
 static void ignore_xml_error(void *context, const char *format, ...)
 {
@@ -202,6 +203,18 @@ static void print_list(const char *kind)
         wg_hazards_print_all();
 }
 
+/* Only looks; needs nothing of the server. */
+static int check_data(const struct wg_options *options)
+{
+    struct wg_fail fail = {0};
+    long violations = wg_check_data(options, stdout, &fail);
+    if (violations < 0 || fflush(stdout) != 0) {
+        fprintf(stderr, "walgrind-refserver: %s\n", fail.message);
+        return STATUS_CANNOT;
+    }
+    return violations > 0 ? STATUS_VIOLATIONS : STATUS_STOPPED;
+}
+
 int main(int argc, char **argv)
 {
     struct wg_app *app = wg_mem_alloc(sizeof *app);
@@ -215,6 +228,10 @@ int main(int argc, char **argv)
         else
             printf("walgrind-refserver %s\n", WG_VERSION);
         status = STATUS_STOPPED;
+        goto out;
+    }
+    if (app->options.check) {
+        status = check_data(&app->options);
         goto out;
     }
     if (app->options.list != NULL) {

@@ -2,6 +2,7 @@
 #include "tools/refserver/options.h"
 
 #include "tools/refserver/break.h"
+#include "tools/refserver/check.h"
 #include "tools/refserver/hazard/hazard.h"
 #include "tools/refserver/strategy/strategy.h"
 #include "tools/refserver/util.h"
@@ -51,6 +52,8 @@ static const struct row rows[] = {
      "where JSON lines go; - is standard error"},
     {"--init-only", NULL, NULL, FROM_ANYWHERE, AT(init_only), NULL,
      "create and seed everything, checkpoint, exit"},
+    {"--check", NULL, NULL, FROM_ANYWHERE, AT(check), NULL,
+     "verify databases and stored files against the contract, print violations, exit"},
     {"--help", NULL, NULL, FROM_ANYWHERE, AT(help), NULL, "print this and exit"},
     {"--version", NULL, NULL, FROM_ANYWHERE, AT(version), NULL, "print the version and exit"},
     {NULL, "", "APPLICATION_MODE", FROM_ANYWHERE, AT(mode), "development", NULL},
@@ -244,5 +247,8 @@ void wg_options_print_help(void)
     wg_strategy_print_all();
     printf("\nHazards:\n");
     wg_hazards_print_all();
-    printf("\nExit status: 0 stopped as asked, 2 usage error, 3 cannot bind or open the data.\n");
+    printf("\nWhat --check verifies:\n");
+    wg_check_print_invariants(stdout);
+    printf("\nExit status: 0 stopped as asked, 1 violations found by --check, 2 usage error,\n"
+           "3 cannot bind or open the data.\n");
 }

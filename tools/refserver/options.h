@@ -33,6 +33,7 @@ struct wg_options {
     int port;
     int threads;
     int pause_ms;
+    bool check;
     bool fresh;
     bool init_only;
     bool help;

@@ -54,6 +54,7 @@ struct run_options {
     struct wg_strv init_args;
     struct wg_strv server_env;
     const char *reset;
+    const char *check;
     bool progress;
 };
 
@@ -110,6 +111,11 @@ static const struct wg_option options_table[] = {
     {"reset", 0, WG_OPTION_STRING, OPTION(reset), "STRATEGY",
      "How databases are reset between tests. Default: auto, which picks the fastest that is safe.",
      0, 0},
+    {"check", 0, WG_OPTION_STRING, OPTION(check), "COMMAND",
+     "Shell command that looks at the data of each server after it has stopped ({data} and {db:NAME} "
+     "are replaced): it exits with 1 after printing a line per violation. Default: --check of the "
+     "reference server; 'none' turns it off.",
+     0, 0},
     {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
      "Show progress on stderr (--no-progress: do not).", 0, 0},
     {0},
@@ -138,7 +144,7 @@ struct session {
     struct wg_strv patterns;
     char *suite_binary, *refserver;
     char *repeat_prefix;
-    struct wg_strv server_argv, server_env, init_argv, inputs;
+    struct wg_strv server_argv, server_env, init_argv, check_argv, inputs;
     const char *ready_path;
     struct wg_template *tmpl;
     struct wg_sandbox *sandbox;
@@ -171,6 +177,7 @@ static void session_finish(struct session *session)
     wg_strv_finish(&session->server_argv);
     wg_strv_finish(&session->server_env);
     wg_strv_finish(&session->init_argv);
+    wg_strv_finish(&session->check_argv);
     wg_strv_finish(&session->inputs);
     wg_strv_finish(&session->options.inputs);
     wg_strv_finish(&session->options.server_args);
@@ -212,6 +219,14 @@ static void shell_command(struct wg_strv *argv, const char *command)
     wg_strv_take(argv, wg_format("%s%s", single ? "exec " : "", command));
 }
 
+/* Nobody signals a check, so that it may be any shell text. */
+static void check_command(struct wg_strv *argv, const char *command)
+{
+    wg_strv_push(argv, "/bin/sh");
+    wg_strv_push(argv, "-c");
+    wg_strv_push(argv, command);
+}
+
 static int check_strategy(const char *name, struct wg_err *err)
 {
     if (!name || strcmp(name, "auto") == 0)
@@ -243,6 +258,7 @@ static int choose_server(struct session *session, struct wg_err *err)
             return -1;
         static const char *const serve[] = {"--port", "{port}", "--data", "{data}"};
         static const char *const init[] = {"--init-only", "--data", "{data}"};
+        static const char *const check[] = {"--check", "--data", "{data}"};
         wg_strv_push(&session->server_argv, session->refserver);
         for (size_t i = 0; i < sizeof serve / sizeof serve[0]; i++)
             wg_strv_push(&session->server_argv, serve[i]);
@@ -251,9 +267,17 @@ static int choose_server(struct session *session, struct wg_err *err)
         for (size_t i = 0; i < sizeof init / sizeof init[0]; i++)
             wg_strv_push(&session->init_argv, init[i]);
         wg_strv_extend(&session->init_argv, options->init_args.items);
+        wg_strv_push(&session->check_argv, session->refserver);
+        for (size_t i = 0; i < sizeof check / sizeof check[0]; i++)
+            wg_strv_push(&session->check_argv, check[i]);
         wg_strv_push(&session->inputs, session->refserver);
         wg_strv_push(&session->server_env, "FASTAPI_APPLICATION_MODE=testing");
         session->ready_path = options->ready ? options->ready : "/health";
+    }
+    if (options->check) {
+        wg_strv_finish(&session->check_argv);
+        if (strcmp(options->check, "none") != 0)
+            check_command(&session->check_argv, options->check);
     }
     wg_strv_extend(&session->inputs, options->inputs.items);
     wg_strv_extend(&session->server_env, options->server_env.items);
@@ -390,6 +414,7 @@ static int execute(struct session *session, struct wg_err *err)
         .ready_timeout_ms = (int)options->ready_timeout_ms,
         .reset_strategy = options->reset,
         .reset_timeout_ms = WG_DEFAULT_RESET_TIMEOUT_MS,
+        .check_argv = session->check_argv.items,
         .kept_directory = session->directory.databases,
     };
     struct wg_run_options run_options = {
