@@ -49,7 +49,7 @@ static const struct row rows[] = {
     {{"report", "../empty"}, 2, "/empty holds no run"},
     {{"report", "../plain"}, 2, "holds no run"},
     {{"report", "../garbage"}, 3, "/garbage/events.jsonl:1: not an event"},
-    {{"report", "--format=smoke", "../full"}, 2, "tty|junit, not 'smoke'"},
+    {{"report", "--format=smoke", "../full"}, 2, "tty|junit|html, not 'smoke'"},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
