@@ -8,10 +8,13 @@
  */
 #include "suites/api/api.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,19 +39,19 @@ static const char mini_xsd[] =
     "<xs:element name='item' type='xs:string'/></xs:sequence></xs:complexType></xs:element>"
     "</xs:schema>";
 
-static struct wg_response *send(const char *path, const char *xml)
+static struct wg_response *post_xml(const char *path, const char *xml)
 {
     return wg_http_post_json(api_anonymous(), path, json_pack("{s:s}", "xml_string", xml));
 }
 
 static struct wg_response *validate(const char *xml)
 {
-    return send(VALIDATE, xml);
+    return post_xml(VALIDATE, xml);
 }
 
 static struct wg_response *autocomplete(const char *xml)
 {
-    return send(AUTOCOMPLETE, xml);
+    return post_xml(AUTOCOMPLETE, xml);
 }
 
 static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -215,6 +218,79 @@ Test(validation, schema_that_does_not_parse_is_told, .description = "VAL-X09")
 
     wg_expect_status(response, 400);
     wg_expect_detail_starts(response, "Failed to parse schema file");
+}
+
+/* ---- Schemas from elsewhere ---- */
+
+/* A server of one file, in a thread of the test: every connection gets the same answer. */
+struct source {
+    int fd;
+    const char *answer;
+};
+
+static void *serve_source(void *argument)
+{
+    const struct source *source = argument;
+    for (;;) {
+        char request[4096];
+        int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            return NULL;
+        if (read(fd, request, sizeof request) > 0 &&
+            write(fd, source->answer, strlen(source->answer)) < 0)
+            return NULL;
+        close(fd);
+    }
+}
+
+/* Starts it on a free port; the process ends it. Address of its one file. */
+static char *source_of(const char *status, const char *schema)
+{
+    struct source *source = malloc(sizeof *source);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    pthread_t thread;
+    source->answer =
+        text_of("HTTP/1.1 %s\r\nContent-Type: application/xml\r\nContent-Length: %zu\r\n"
+                "Connection: close\r\n\r\n%s",
+                status, strlen(schema), schema);
+    source->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(ge(int, source->fd, 0));
+    cr_assert(eq(int, bind(source->fd, (struct sockaddr *)&address, sizeof address), 0));
+    cr_assert(eq(int, listen(source->fd, 16), 0));
+    cr_assert(eq(int, getsockname(source->fd, (struct sockaddr *)&address, &size), 0));
+    cr_assert(eq(int, pthread_create(&thread, NULL, serve_source, source), 0));
+    return text_of("http://127.0.0.1:%d/%s/mini.rng", ntohs(address.sin_port), api_nonce("schema"));
+}
+
+Test(validation, schema_is_fetched_and_kept, .description = "VAL-02")
+{
+    api_need_data(); /* else the server may be on another machine */
+    char *address = source_of("200 OK", mini_rng);
+
+    expect_valid(validate(with_rng(address, "<note kind=\"a\"/>")));
+    expect_errors(validate(with_rng(address, "<note kind=\"c\"/>")));
+    char *kept = text_of("%s/schema/cache/%s", wg_data_dir(), address + strlen("http://"));
+    cr_expect(eq(int, access(kept, R_OK), 0), "%s", kept);
+}
+
+Test(validation, schema_that_its_server_does_not_have_is_told, .description = "VAL-X04")
+{
+    api_need_data();
+    struct wg_response *response =
+        validate(with_rng(source_of("404 Not Found", "nothing"), "<note kind=\"a\"/>"));
+
+    wg_expect_status(response, 400);
+    wg_expect_detail_starts(response, "Failed to download schema");
+}
+
+Test(autocomplete, schema_is_fetched, .description = "VAL-06")
+{
+    api_need_data();
+    struct wg_response *response = autocomplete(with_rng(source_of("200 OK", mini_rng), "<note/>"));
+
+    wg_expect_status(response, 200);
+    wg_expect_present(response, "data.note");
 }
 
 /* ---- Autocomplete data ---- */

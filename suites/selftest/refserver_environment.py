@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""refserver_environment.py - cases of the API contract that need a reference server of their own.
+
+    refserver_environment.py SERVER
+
+AUTH-X33 a short session timeout, STOR-X10 what a restart keeps, STOR-X11 what is seeded and what is left alone; and the
+rules by which the environment, its file and the command line go before each other. Prints one line per failed check and
+exits with 1.
+"""
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+SERVER = os.path.abspath(sys.argv[1])
+START_S = 20
+problems = []
+
+
+def check(claim, holds, shown=""):
+    if not holds:
+        problems.append(claim)
+        print(f"FAIL {claim}: {shown}")
+
+
+class Running:
+    """A server on a free port; ends with the block."""
+
+    def __init__(self, data, *arguments, cwd=None, **environment):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("FASTAPI_", "SESSION_"))}
+        self.process = subprocess.Popen([SERVER, "--port=0", f"--data={data}", *arguments], text=True, cwd=cwd,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                        env={**inherited, **environment})
+        self.url = self.process.stdout.readline().split()[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.process.terminate()
+        check("the server stops when asked to", self.process.wait(START_S) == 0, self.process.returncode)
+
+    def call(self, method, path, body=None, session=None):
+        """Status and answer."""
+        headers = {"Content-Type": "application/json", **({"X-Session-Id": session} if session else {})}
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", method=method, headers=headers,
+                                         data=json.dumps(body).encode() if body is not None else None)
+        try:
+            with urllib.request.urlopen(request, timeout=START_S) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"null")
+
+    def login(self, name):
+        password = hashlib.sha256(name.encode()).hexdigest()
+        return self.call("POST", "/auth/login", {"username": name, "passwd_hash": password})[1]["sessionId"]
+
+
+def session_expires(place):
+    """AUTH-X33: a session that is used lives on, one that is not ends."""
+    with Running(f"{place}/timeout", SESSION_TIMEOUT="2") as server:
+        used, idle = server.login("user"), server.login("user")
+        end = time.monotonic() + 4
+        statuses = []
+        while time.monotonic() < end:
+            statuses.append(server.call("GET", "/auth/status", session=used)[0])
+            time.sleep(0.5)
+        check("a session in use outlives the timeout", set(statuses) == {200}, statuses)
+        check("an idle session expires", server.call("GET", "/auth/status", session=idle)[0] == 401)
+
+
+def restart_keeps(place):
+    """STOR-X10: sessions, locks and files are there after a restart."""
+    data = f"{place}/restart"
+    tei = ('<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>t</title></titleStmt>'
+           '<editionStmt><edition><title>e</title><idno type="fileref">doc1</idno></edition></editionStmt></fileDesc>'
+           '</teiHeader><text><body><p>x</p></body></text></TEI>')
+    with Running(data) as server:
+        session = server.login("reviewer")
+        status, saved = server.call("POST", "/files/save", {"xml_string": tei, "file_id": "doc1"}, session)
+        check("a document is saved", status == 200, saved)
+    with Running(data) as server:
+        check("the session lives on", server.call("GET", "/auth/status", session=session)[0] == 200)
+        check("the file is there", server.call("GET", f"/files/{saved['file_id']}/metadata", session=session)[0] == 200)
+        other = server.login("annotator")
+        status, locks = server.call("POST", "/files/check_lock", {"file_id": saved["file_id"]}, other)
+        check("the lock is still held", locks.get("is_locked") is True, locks)
+
+
+def seeding_rules(place):
+    """STOR-X11: a configuration file that exists is left alone; missing settings are added."""
+    data, config = f"{place}/seed", f"{place}/config dir"
+    os.makedirs(config)
+    for name, content in (("users.json", [{"username": "only", "passwd_hash": hashlib.sha256(b"only").hexdigest(),
+                                           "fullname": "Only", "roles": ["*"], "groups": ["*"]}]),
+                          ("config.json", {"own.key": 1, "session.timeout": 3600})):
+        with open(f"{config}/{name}", "w", encoding="utf-8") as file:
+            json.dump(content, file)
+    with Running(data, f"--config-dir={config}") as server:
+        session = server.login("only")
+        check("users come from the directory", bool(session))
+        server.call("POST", "/config/set", {"key": "own.key", "value": 2}, session)
+    with Running(data, f"--config-dir={config}") as server:
+        status, value = server.call("GET", "/config/get/own.key", session=server.login("only"))
+        check("what was changed is not seeded again", (status, value) == (200, 2), (status, value))
+
+
+def environment_goes_before_its_file(place):
+    os.makedirs(f"{place}/cwd")
+    with open(f"{place}/cwd/.env.fastapi", "w", encoding="utf-8") as file:
+        file.write("# comment\n  port = nonsense\nAPPLICATION_MODE=\"production\"\nDATA_ROOT=/nowhere\n")
+    for environment, mode in (({}, "production"), ({"APPLICATION_MODE": "development"}, "development")):
+        with Running(f"{place}/env", cwd=f"{place}/cwd", **environment) as server:
+            status, value = server.call("GET", "/config/get/application.mode", session=server.login("admin"))
+            check(f"the mode is {mode}", (status, value) == (200, mode), (status, value))
+
+
+with tempfile.TemporaryDirectory(prefix="walgrind environment ") as directory:
+    session_expires(directory)
+    restart_keeps(directory)
+    seeding_rules(directory)
+    environment_goes_before_its_file(directory)
+sys.exit(1 if problems else 0)
