@@ -215,6 +215,41 @@ static void print_modes(const struct wg_model *model, FILE *out)
     }
 }
 
+/* Why a test was skipped: what the runner says, else what the test said; NULL when it was not. */
+static const char *skip_reason(const json_t *finished)
+{
+    if (strcmp(wg_json_str(finished, "outcome", ""), "skipped") != 0)
+        return NULL;
+    const char *reason = wg_json_str(finished, "reason", "");
+    size_t index;
+    json_t *message;
+    json_array_foreach(json_object_get(finished, "messages"), index, message)
+    {
+        if (!reason[0] && strcmp(wg_json_str(message, "event", ""), "skip") == 0)
+            reason = wg_json_str(message, "message", "");
+    }
+    return reason[0] ? reason : "without a reason";
+}
+
+/* Skipped tests counted by reason, each reason where it comes first. */
+static void print_skipped(const struct wg_model *model, FILE *out)
+{
+    const struct wg_event_list *all = &model->finished;
+    json_t *counts = json_object();
+    const char *reason;
+    json_t *count;
+    for (size_t i = 0; i < all->count; i++) {
+        reason = skip_reason(all->items[i]);
+        if (reason)
+            json_object_set_new(counts, reason, json_integer(wg_json_int(counts, reason, 0) + 1));
+    }
+    json_object_foreach(counts, reason, count)
+    {
+        fprintf(out, "skipped: %lld x %s\n", (long long)json_integer_value(count), reason);
+    }
+    json_decref(counts);
+}
+
 static void print_checked(const struct wg_model *model, FILE *out)
 {
     fprintf(out, "checked: %ld requests (%ld answered 5xx, %ld not at all)", model->requests,
@@ -291,6 +326,7 @@ void wg_summary_print(const struct wg_model *model, const struct wg_summary_opti
     print_evidence(model, &style, out);
     print_list(&model->errors, "harness error", "message", &style, out);
     print_modes(model, out);
+    print_skipped(model, out);
     print_checked(model, out);
     print_verdict(model, &style, out);
     print_meaning(model, out);

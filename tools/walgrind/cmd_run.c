@@ -2,6 +2,7 @@
 /* cmd_run.c - walgrind run: the tests of a suite binary, isolated and in the swarm. */
 #include "fixtures/db/reset.h"
 #include "fixtures/db/template.h"
+#include "fixtures/unit/remote.h"
 #include "fixtures/unit/unit.h"
 #include "harness/base/clock.h"
 #include "harness/base/json.h"
@@ -46,6 +47,7 @@ struct run_options {
     const char *suite_binary;
     const char *junit;
     const char *server;
+    const char *server_url;
     const char *init;
     struct wg_strv inputs;
     const char *ready;
@@ -89,6 +91,11 @@ static const struct wg_option options_table[] = {
     {"server", 0, WG_OPTION_STRING, OPTION(server), "COMMAND",
      "Shell command that starts the server under test; {port}, {data}, {url} and {db:NAME} are "
      "replaced. Default: the embedded reference server.",
+     0, 0},
+    {"server-url", 0, WG_OPTION_STRING, OPTION(server_url), "URL",
+     "Run the tests against the server at that address, which somebody else started: nothing is "
+     "started, cloned, reset or verified, all tests share it as in the swarm, and those that need its "
+     "files are skipped.",
      0, 0},
     {"init", 0, WG_OPTION_STRING, OPTION(init), "COMMAND",
      "Shell command that fills {data} with fresh databases, once; its result is cached as template. "
@@ -237,10 +244,39 @@ static int check_strategy(const char *name, struct wg_err *err)
     return wg_err_set(err, WG_ERR_USAGE, "no reset strategy is called '%s'", name);
 }
 
+/* A server of somebody else: what would start, fill, reset or look into one has no meaning. */
+static int choose_url(struct run_options *options, struct wg_err *err)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } foreign[] = {
+        {"server", options->server != NULL},
+        {"init", options->init != NULL},
+        {"input", options->inputs.count > 0},
+        {"server-arg", options->server_args.count > 0},
+        {"server-env", options->server_env.count > 0},
+        {"reset", options->reset != NULL},
+        {"check", options->check != NULL},
+        {"both", options->both},
+    };
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (foreign[i].given)
+            return wg_err_set(err, WG_ERR_USAGE,
+                              "--%s is for servers that are started here, not for --server-url",
+                              foreign[i].name);
+    if (!wg_mode_find(options->isolate)->swarm)
+        return wg_err_set(err, WG_ERR_USAGE,
+                          "--server-url cannot isolate: all tests share that server");
+    return wg_remote_probe(options->server_url, (int)options->ready_timeout_ms, err);
+}
+
 /* The reference server unless --server names another. */
 static int choose_server(struct session *session, struct wg_err *err)
 {
     struct run_options *options = &session->options;
+    if (options->server_url)
+        return choose_url(options, err);
     if (options->server) {
         if (!options->init)
             return wg_err_set(
@@ -310,6 +346,8 @@ static int select_tests(struct session *session, struct wg_err *err)
 
 static int build_template(struct session *session, struct wg_err *err)
 {
+    if (session->options.server_url)
+        return wg_run_sandbox_create(0, &session->sandbox, err);
     struct wg_template_spec spec = {
         .name = session->options.server ? "server" : "refserver",
         .command = session->init_argv.items,
@@ -334,14 +372,15 @@ static void emit_run_started(struct session *session, int argc, char **argv)
     json_t *words = json_array();
     for (int i = 0; i < argc; i++)
         json_array_append_new(words, wg_json_string_new(argv[i], strlen(argv[i])));
-    wg_event_emit(
-        session->log, WG_EVENT_RUN_STARTED,
-        json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s}", "version",
-                  WG_EVENTS_VERSION, "walgrind", WG_VERSION, "wall", wall, "directory",
-                  session->directory.path, "sandbox", wg_run_sandbox_path(session->sandbox),
-                  "tmpfs", wg_run_sandbox_is_tmpfs(session->sandbox), "workers",
-                  (int)session->options.workers, "argv", words, "sqlite", sqlite3_libversion(),
-                  "kernel", kernel.release, "template", wg_template_hash(session->tmpl)));
+    wg_event_emit(session->log, WG_EVENT_RUN_STARTED,
+                  json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s}", "version",
+                            WG_EVENTS_VERSION, "walgrind", WG_VERSION, "wall", wall, "directory",
+                            session->directory.path, "sandbox",
+                            wg_run_sandbox_path(session->sandbox), "tmpfs",
+                            wg_run_sandbox_is_tmpfs(session->sandbox), "workers",
+                            (int)session->options.workers, "argv", words, "sqlite",
+                            sqlite3_libversion(), "kernel", kernel.release, "template",
+                            session->tmpl ? wg_template_hash(session->tmpl) : ""));
     wg_event_emit(session->log, WG_EVENT_PLAN,
                   json_pack("{s:I, s:I, s:I, s:I}", "tests", (json_int_t)session->plan.test_count,
                             "suites", (json_int_t)session->plan.suite_count, "selected",
@@ -417,6 +456,7 @@ static int execute(struct session *session, struct wg_err *err)
         .check_argv = session->check_argv.items,
         .kept_directory = session->directory.databases,
     };
+    struct wg_remote_provider remote = {.url = options->server_url};
     struct wg_run_options run_options = {
         .suite_binary = session->suite_binary,
         .plan = &session->plan,
@@ -425,8 +465,8 @@ static int execute(struct session *session, struct wg_err *err)
         .workers = (int)options->workers,
         .timeout_ms = (int)options->timeout_ms,
         .grace_ms = (int)options->grace_ms,
-        .ops = wg_unit_provider_ops(),
-        .provider = &provider,
+        .ops = options->server_url ? wg_remote_provider_ops() : wg_unit_provider_ops(),
+        .provider = options->server_url ? (void *)&remote : (void *)&provider,
         .sandbox = wg_run_sandbox_path(session->sandbox),
         .log_directory = session->directory.servers,
         .repeat_prefix = session->repeat_prefix,
@@ -484,6 +524,8 @@ static long default_workers(void)
 static void settle_options(struct run_options *options)
 {
     if (options->swarm)
+        options->isolate = "none";
+    if (options->server_url && !options->isolate)
         options->isolate = "none";
     if (!options->isolate)
         options->both = true;
