@@ -181,6 +181,14 @@ enum MHD_Result wg_stream_start(struct wg_stream *stream, struct MHD_Connection 
     return queued;
 }
 
+bool wg_hub_is_heard(struct wg_hub *hub)
+{
+    pthread_mutex_lock(&hub->mutex);
+    bool heard = hub->streams != NULL;
+    pthread_mutex_unlock(&hub->mutex);
+    return heard;
+}
+
 void wg_hub_send(struct wg_hub *hub, const char *session, const char *event, const char *data)
 {
     pthread_mutex_lock(&hub->mutex);

@@ -47,6 +47,8 @@ enum MHD_Result wg_stream_start(struct wg_stream *stream, struct MHD_Connection 
 /* For a stream that was never started. */
 void wg_stream_abandon(struct wg_stream *stream);
 
+/* Whether any stream is open. */
+bool wg_hub_is_heard(struct wg_hub *hub);
 /* Sends to the session's stream, if it has one. */
 void wg_hub_send(struct wg_hub *hub, const char *session, const char *event, const char *data);
 

@@ -35,9 +35,11 @@ int wg_stream_broadcast(struct wg_req *req)
         json_object_set(data, "message", message);
     else
         json_object_set_new(data, "message", json_string(""));
-    int count = wg_event_send(req, NULL, "broadcast", data);
-    if (count < 0)
+    int64_t count = 0;
+    struct wg_conn *conn = wg_req_conn(req, WG_DB_SESSIONS);
+    if (wg_event_send(req, NULL, "broadcast", data) < 0 || conn == NULL ||
+        wg_stmt_int(conn, &count, "SELECT count(*) FROM sessions", "") < 0)
         return -1;
-    return wg_reply_json(req, 200,
-                         json_pack("{s:s,s:i}", "status", "ok", "sessions_notified", count));
+    return wg_reply_json(
+        req, 200, json_pack("{s:s,s:I}", "status", "ok", "sessions_notified", (json_int_t)count));
 }
