@@ -74,7 +74,7 @@ struct wg_model {
     long transport_errors; /* requests without an answer */
     long long statements;  /* SQL, as the servers counted them; -1 when none did */
     long databases_bad;
-    long checks; /* units that the check command looked at */
+    long checks;         /* units that the check command looked at */
     long servers_killed; /* that ignored SIGTERM */
     bool interrupted;
     bool round_failed; /* of the round that runs: private */

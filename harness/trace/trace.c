@@ -109,7 +109,7 @@ static const struct wg_trace_process *find_parent(const struct wg_trace *trace,
 {
     for (size_t i = 0; child->parent_ns != 0 && i < child->index; i++) {
         const struct wg_trace_process *process = &trace->files[i].process;
-        if (process->start_ns == child->parent_ns && process->pid == child->ppid)
+        if (process->start_ns == child->parent_ns)
             return process;
     }
     return NULL;

@@ -43,7 +43,7 @@ struct wg_trace_process {
     const char *exe, *command, *cwd, *libc; /* never NULL, "" when unknown */
     uint64_t records;                       /* that can be read */
     uint64_t torn;                          /* that were being written when the process died */
-    uint64_t rare_dropped;                  /* of area 0: the newest are missing */
+    uint64_t rare_dropped;                  /* of area 0: found it full and went to area 1 */
     uint64_t frequent_dropped;              /* of area 1: the oldest are missing */
     int64_t frequent_since_ns; /* from here on area 1 is complete; start_ns when nothing was lost */
     uint64_t strings_lost;

@@ -16,10 +16,11 @@
  * Rare calls (open, close, unlink, errors, ...) are what causes are made of, and must not be pushed
  * out by the locks and writes of a busy server; hence two areas. The table of types names the usual
  * one; the probe moves what is ordinary to the ring (SQLite opening, closing and unlinking a
- * journal) and what is not to the log (failures, writes by others than SQLite). Nothing is lost
- * silently: each area counts what it was given (`next`), so `next - capacity` records were dropped
- * when that is positive, from the end of the log or from the beginning of the ring. `strings_lost`
- * counts strings that found no room; a record that refers to one has WG_TRACE_CUT set.
+ * journal) and what is not to the log (failures, writes by others than SQLite). When the
+ * log is full, its records go to the ring too. Nothing is lost silently: each area counts what it
+ * was given (`next`). Of the ring the oldest `next - capacity` were dropped when that is positive;
+ * of the log so many went to the ring. `strings_lost` counts strings that found no room; a record
+ * that refers to one has WG_TRACE_CUT set.
  *
  * Writing a record: take a number n from the area's `next` (one atomic add), go to slot n (log) or
  * n modulo capacity (ring), set `commit` to 0, fill in the rest, set `commit` to n + 1 (release; 0
@@ -295,39 +296,25 @@ struct wg_trace_header {
  * The 64-bit and fortified variants of a function (open64, __open_2) have its number; io_uring and
  * raw system calls seen from the outside have the number of the function that does the same.
  */
-#define WG_TRACE_CALLS(X)                                                                          \
-    X(none)                                                                                        \
-    X(open)                                                                                        \
-    X(openat)                                                                                      \
-    X(creat)                                                                                       \
-    X(fopen)                                                                                       \
-    X(freopen)                                                                                     \
-    X(mkostemp)                                                                                    \
-    X(close) X(fclose) X(close_range) X(closefrom) X(dup) X(dup2) X(dup3) X(fcntl) X(read) X(      \
-        pread) X(readv) X(preadv) X(write) X(pwrite) X(writev) X(pwritev) X(truncate) X(ftruncate) \
-        X(fallocate) X(posix_fallocate) X(fsync) X(fdatasync) X(msync) X(sync_file_range) X(       \
-            copy_file_range) X(sendfile) X(splice) X(ioctl) X(mmap) X(mremap) X(munmap) X(flock)   \
-            X(lockf) X(unlink) X(unlinkat) X(remove) X(rename) X(renameat) X(renameat2) X(link)    \
-                X(linkat) X(symlink) X(symlinkat) X(rmdir) X(chmod) X(fchmod) X(chown) X(fchown)   \
-                    X(stat) X(fstat) X(access) X(fork) X(vfork) X(clone) X(posix_spawn)            \
-                        X(posix_spawnp) X(execve) X(execveat) X(fexecve) X(exit) X(_exit) X(kill)  \
-                            X(killpg) X(setrlimit) X(prlimit) X(dlopen) X(dlmopen) X(sqlite3_open) \
-                                X(sqlite3_open16) X(sqlite3_open_v2) X(sqlite3_close)              \
-                                    X(sqlite3_close_v2) X(sqlite3_prepare) X(sqlite3_prepare_v2)   \
-                                        X(sqlite3_prepare_v3) X(sqlite3_prepare16)                 \
-                                            X(sqlite3_prepare16_v2) X(sqlite3_prepare16_v3) X(     \
-                                                sqlite3_step) X(sqlite3_reset) X(sqlite3_finalize) \
-                                                X(sqlite3_exec) X(sqlite3_config) X(               \
-                                                    sqlite3_busy_timeout) X(sqlite3_busy_handler)  \
-                                                    X(sqlite3_enable_shared_cache)                 \
-                                                        X(sqlite3_backup_init) X(sqlite3_log)      \
-                                                            X(sqlite3_wal_checkpoint)              \
-                                                                X(sqlite3_wal_checkpoint_v2)       \
-                                                                    X(preadv2) X(pwritev2)         \
-                                                                        X(fread) X(fwrite)         \
-                                                                            X(fchmodat)            \
-                                                                                X(fchownat)        \
-                                                                                    X(statx)
+/* clang-format off */
+#define WG_TRACE_CALLS(X)                                                                         \
+    X(none) X(open) X(openat) X(creat) X(fopen) X(freopen) X(mkostemp) X(close) X(fclose)         \
+    X(close_range) X(closefrom) X(dup) X(dup2) X(dup3) X(fcntl) X(read) X(pread) X(readv)         \
+    X(preadv) X(write) X(pwrite) X(writev) X(pwritev) X(truncate) X(ftruncate) X(fallocate)       \
+    X(posix_fallocate) X(fsync) X(fdatasync) X(msync) X(sync_file_range) X(copy_file_range)       \
+    X(sendfile) X(splice) X(ioctl) X(mmap) X(mremap) X(munmap) X(flock) X(lockf) X(unlink)        \
+    X(unlinkat) X(remove) X(rename) X(renameat) X(renameat2) X(link) X(linkat) X(symlink)         \
+    X(symlinkat) X(rmdir) X(chmod) X(fchmod) X(chown) X(fchown) X(stat) X(fstat) X(access)        \
+    X(fork) X(vfork) X(clone) X(posix_spawn) X(posix_spawnp) X(execve) X(execveat) X(fexecve)     \
+    X(exit) X(_exit) X(kill) X(killpg) X(setrlimit) X(prlimit) X(dlopen) X(dlmopen)               \
+    X(sqlite3_open) X(sqlite3_open16) X(sqlite3_open_v2) X(sqlite3_close) X(sqlite3_close_v2)     \
+    X(sqlite3_prepare) X(sqlite3_prepare_v2) X(sqlite3_prepare_v3) X(sqlite3_prepare16)           \
+    X(sqlite3_prepare16_v2) X(sqlite3_prepare16_v3) X(sqlite3_step) X(sqlite3_reset)              \
+    X(sqlite3_finalize) X(sqlite3_exec) X(sqlite3_config) X(sqlite3_busy_timeout)                 \
+    X(sqlite3_busy_handler) X(sqlite3_enable_shared_cache) X(sqlite3_backup_init) X(sqlite3_log)  \
+    X(sqlite3_wal_checkpoint) X(sqlite3_wal_checkpoint_v2) X(preadv2) X(pwritev2) X(fread)        \
+    X(fwrite) X(fchmodat) X(fchownat) X(statx)
+/* clang-format on */
 
 enum wg_trace_call {
 #define WG_TRACE_ENUM(identifier) WG_CALL_##identifier,

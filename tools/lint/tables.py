@@ -135,11 +135,14 @@ WRITABLE = (
     (r"harness/suite/hooks\.c", r"child", "Criterion's functions take no context: the one test of a child process"),
     (r"harness/suite/main\.c", r"prepare_list", "filled by constructors, before main() could own it"),
     (r"tools/refserver/hazard/limit\.c", r"disk_left", "SQLite's system calls take no context"),
+    (r"harness/probe/.*", r"wg_probe|wg_probe_reals|learnt|python|cached\.\d+", "injected code has no owner"),
+    (r"tools/walgrind/cmd_exec\.c", r"child_pid", "a signal handler takes no argument: the process that it signals"),
     (r"suites/unit/db_worker\.c", r"line", "a line as long as the limit, in a program of its own"),
 )
 
 # External names of harness/ and fixtures/ that do not begin with wg_: (source, symbol pattern, reason).
 EXTERNAL = (
     (r"harness/suite/hooks\.c", r"criterion_\w+|cri_\w+|cr_(redirect_\w+|theory_main)", "stands in for Criterion's"),
+    (r"harness/probe/calls_\w+\.c", r"[a-z_]\w*", "stands in for libc's and SQLite's, which is what it is for"),
     (r"harness/suite/main\.c", r"main", "the main() of every suite binary"),
 )

@@ -6,6 +6,8 @@
 #include "tools/walgrind/command.h"
 
 extern const struct wg_command wg_command_run;
+extern const struct wg_command wg_command_exec;
+extern const struct wg_command wg_command_trace;
 extern const struct wg_command wg_command_list;
 extern const struct wg_command wg_command_report;
 extern const struct wg_command wg_command_bisect;

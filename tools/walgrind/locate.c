@@ -20,6 +20,13 @@ static const char *const api_suite_places[] = {
     NULL,
 };
 
+static const char *const probe_places[] = {
+    "../../harness/probe/libwalgrind-probe.so", /* build tree */
+    "../lib/walgrind/libwalgrind-probe.so",
+    WG_PROBE_INSTALLED, /* lib may have the name of an architecture below it */
+    NULL,
+};
+
 static int locate(const char *what, const char *const *places, char **ret_path, struct wg_err *err)
 {
     char self[PATH_MAX];
@@ -29,7 +36,7 @@ static int locate(const char *what, const char *const *places, char **ret_path, 
     self[n] = '\0';
     *strrchr(self, '/') = '\0';
     for (; *places; places++) {
-        char *path = wg_format("%s/%s", self, *places);
+        char *path = **places == '/' ? wg_strdup(*places) : wg_format("%s/%s", self, *places);
         char *real = realpath(path, NULL);
         free(path);
         if (real && access(real, X_OK) == 0) {
@@ -45,6 +52,11 @@ static int locate(const char *what, const char *const *places, char **ret_path, 
 int wg_locate_refserver(char **ret_path, struct wg_err *err)
 {
     return locate("the reference server (walgrind-refserver)", refserver_places, ret_path, err);
+}
+
+int wg_locate_probe(char **ret_path, struct wg_err *err)
+{
+    return locate("the probe (libwalgrind-probe.so)", probe_places, ret_path, err);
 }
 
 int wg_locate_api_suite(char **ret_path, struct wg_err *err)

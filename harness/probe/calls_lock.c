@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* calls_lock.c - fcntl, flock and lockf: locks, and duplicates by fcntl. */
+#include "harness/probe/probe.h"
+#include "harness/probe/real.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static uint8_t lock_type_of(int command, short type)
+{
+    uint8_t lock = type == F_RDLCK   ? WG_TRACE_LOCK_READ
+                   : type == F_WRLCK ? WG_TRACE_LOCK_WRITE
+                                     : WG_TRACE_LOCK_UNLOCK;
+    if (command == F_SETLKW || command == F_OFD_SETLKW)
+        lock |= WG_TRACE_LOCK_WAIT;
+    if (command == F_OFD_SETLK || command == F_OFD_SETLKW || command == F_OFD_GETLK)
+        lock |= WG_TRACE_LOCK_OFD;
+    if (command == F_GETLK || command == F_OFD_GETLK)
+        lock |= WG_TRACE_LOCK_QUERY;
+    return lock;
+}
+
+/* Where SQLite's SEEK_SET locks lie; other forms are put at their distance from the start. */
+static int64_t start_of(int fd, const struct flock *lock)
+{
+    off_t base = 0;
+    struct stat st;
+    if (lock->l_whence == SEEK_CUR)
+        base = lseek(fd, 0, SEEK_CUR);
+    else if (lock->l_whence == SEEK_END && fstat(fd, &st) == 0)
+        base = st.st_size;
+    return base + lock->l_start;
+}
+
+static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int command,
+                      struct flock *lock)
+{
+    struct wg_note note;
+    wg_note_begin(&note, WG_TRACE_LOCK, WG_CALL_fcntl, caller);
+    enum wg_trace_origin origin = wg_probe_origin(caller, entry);
+    note.record.origin = (uint8_t)origin;
+    wg_note_fd(&note, fd, entry);
+    short type = lock->l_type;
+    note.record.offset = start_of(fd, lock);
+    note.record.length = lock->l_len;
+    note.record.lock_type = lock_type_of(command, type);
+    int result = WG_REAL(fcntl)(fd, command, lock);
+    wg_note_result(&note, result, result != 0);
+    if (note.record.lock_type & WG_TRACE_LOCK_WAIT)
+        wg_note_took(&note);
+    if (note.record.lock_type & WG_TRACE_LOCK_QUERY) {
+        note.record.result = lock->l_type == F_UNLCK ? 0 : lock->l_pid;
+        note.record.ino2 = lock_type_of(F_SETLK, lock->l_type);
+    } else if (result == 0 && !(note.record.lock_type & WG_TRACE_LOCK_OFD)) {
+        wg_probe_locked(entry, type, note.record.offset, note.record.length);
+    }
+    bool busy = result != 0 && (note.record.error == EAGAIN || note.record.error == EACCES);
+    bool first_foreign = (note.record.flags & WG_TRACE_INHERITED) &&
+                         !(atomic_fetch_or(&entry->marks, WG_FD_FOREIGN) & WG_FD_FOREIGN);
+    note.stack = first_foreign || (result != 0 && !busy);
+    wg_note_end(&note);
+    return result;
+}
+
+int wg_call_fcntl(int fd, int command, ...) WG_STANDS_FOR("fcntl");
+int wg_call_fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    struct wg_fd *entry = wg_probe_fd(fd);
+    if (!entry)
+        return WG_REAL(fcntl)(fd, command, argument);
+    switch (command) {
+    case F_SETLK:
+    case F_SETLKW:
+    case F_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+    case F_OFD_GETLK:
+        return argument ? lock_noted(WG_CALLER(), fd, entry, command, argument)
+                        : WG_REAL(fcntl)(fd, command, argument);
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC: {
+        int result = WG_REAL(fcntl)(fd, command, argument);
+        if (!wg_probe_in_vfork())
+            wg_probe_duplicated(WG_CALL_fcntl, WG_CALLER(), fd, result, entry);
+        return result;
+    }
+    default: return WG_REAL(fcntl)(fd, command, argument);
+    }
+}
+int wg_call_fcntl64(int fd, int command, ...) WG_ALSO("fcntl", "fcntl64");
+
+static void note_flock(enum wg_trace_call call, const void *caller, int fd, int result,
+                       int operation, uint8_t lock_type, int64_t time_ns)
+{
+    struct wg_fd *entry = wg_probe_fd(fd);
+    struct wg_note note;
+    wg_note_begin(&note, WG_TRACE_FLOCK, call, caller);
+    note.record.time_ns = time_ns;
+    wg_note_took(&note);
+    wg_note_result(&note, result, result != 0);
+    note.record.origin = (uint8_t)wg_probe_origin(caller, entry);
+    wg_note_fd(&note, fd, entry);
+    note.record.length = operation;
+    note.record.lock_type = lock_type;
+    wg_note_end(&note);
+}
+
+int wg_call_flock(int fd, int operation) WG_STANDS_FOR("flock");
+int wg_call_flock(int fd, int operation)
+{
+    int64_t time_ns = wg_probe_fd(fd) ? wg_probe_now_ns() : 0;
+    int result = WG_REAL(flock)(fd, operation);
+    if (time_ns != 0 && !wg_probe_in_vfork())
+        note_flock(WG_CALL_flock, WG_CALLER(), fd, result, operation,
+                   operation & LOCK_SH   ? WG_TRACE_LOCK_READ
+                   : operation & LOCK_EX ? WG_TRACE_LOCK_WRITE
+                                         : WG_TRACE_LOCK_UNLOCK,
+                   time_ns);
+    return result;
+}
+
+int wg_call_lockf(int fd, int operation, off_t length) WG_STANDS_FOR("lockf");
+int wg_call_lockf(int fd, int operation, off_t length)
+{
+    int64_t time_ns = wg_probe_fd(fd) ? wg_probe_now_ns() : 0;
+    int result = WG_REAL(lockf)(fd, operation, length);
+    if (time_ns != 0 && !wg_probe_in_vfork())
+        note_flock(WG_CALL_lockf, WG_CALLER(), fd, result, operation,
+                   operation == F_ULOCK ? WG_TRACE_LOCK_UNLOCK : WG_TRACE_LOCK_WRITE, time_ns);
+    return result;
+}
+int wg_call_lockf64(int fd, int operation, off_t length) WG_ALSO("lockf", "lockf64");

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * calls_process.c - the functions that begin and end processes.
+ *
+ * A child made by fork knows itself from its wiped pages; fork() is recorded in the parent for its
+ * own sake: a fork with connections open is where fork-use begins. Programs that are started with
+ * an environment of their own get the two variables of the probe back, as far as there is room.
+ */
+#include "harness/probe/probe.h"
+#include "harness/probe/real.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+pid_t wg_call_fork(void) WG_STANDS_FOR("fork");
+pid_t wg_call_fork(void)
+{
+    struct wg_note note;
+    bool noted = wg_probe.fd_max != 0 && wg_probe_live() && !wg_probe_in_vfork();
+    if (noted)
+        wg_note_begin(&note, WG_TRACE_FORK, WG_CALL_fork, WG_CALLER());
+    pid_t pid = WG_REAL(fork)();
+    if (noted && pid != 0) {
+        wg_note_result(&note, pid, pid < 0);
+        /* Ordinary unless the child inherits a family. */
+        note.ordinary = atomic_load(&wg_probe.fd_high) == 0;
+        note.stack = !note.ordinary;
+        wg_note_end(&note);
+    }
+    return pid;
+}
+
+/* --- exec and spawn ------------------------------------------------------------------------- */
+
+#define SET_MAX 2
+
+/* An environment with the probe's variables, in memory of its own. */
+struct environment {
+    char *const *list; /* what to pass on */
+    void *memory;      /* NULL when the list is the caller's */
+    size_t size;
+};
+
+static const char *const preload_name = "LD_PRELOAD";
+
+static size_t count_of(char *const *list)
+{
+    size_t count = 0;
+    while (list && list[count])
+        count++;
+    return count;
+}
+
+static const char *value_of(char *const *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; list && list[i]; i++)
+        if (strncmp(list[i], name, length) == 0 && list[i][length] == '=')
+            return list[i] + length + 1;
+    return NULL;
+}
+
+/* Writes NAME=VALUE[:MORE]. */
+static char *put_setting(char *at, const char *name, const char *value, const char *more)
+{
+    at = stpcpy(at, name);
+    *at++ = '=';
+    at = stpcpy(at, value);
+    if (more && *more) {
+        *at++ = ':';
+        at = stpcpy(at, more);
+    }
+    return at + 1;
+}
+
+static void make_environment(struct environment *environment, char *const *list)
+{
+    *environment = (struct environment){.list = list};
+    const char *preload = value_of(list, preload_name);
+    bool has_preload = preload && strstr(preload, wg_probe.self);
+    if (wg_probe.fd_max == 0 || !wg_probe.self[0] ||
+        (has_preload && value_of(list, WG_TRACE_DIR_ENV)))
+        return;
+    size_t count = count_of(list);
+    size_t pointers = (count + SET_MAX + 1) * sizeof(char *);
+    size_t size = pointers + sizeof wg_probe.self + sizeof wg_probe.directory + 64 +
+                  (preload ? strlen(preload) : 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    char **out = memory;
+    char *text = (char *)memory + pointers;
+    for (size_t i = 0; i < count; i++) {
+        bool ours = strncmp(list[i], "LD_PRELOAD=", 11) == 0 ||
+                    strncmp(list[i], WG_TRACE_DIR_ENV "=", sizeof WG_TRACE_DIR_ENV) == 0;
+        if (!ours)
+            *out++ = list[i];
+    }
+    *out++ = text;
+    text = has_preload ? put_setting(text, preload_name, preload, NULL)
+                       : put_setting(text, preload_name, wg_probe.self, preload);
+    *out++ = text;
+    put_setting(text, WG_TRACE_DIR_ENV, wg_probe.directory, NULL);
+    *out = NULL;
+    environment->list = memory;
+    environment->memory = memory;
+    environment->size = size;
+}
+
+static void drop_environment(const struct environment *environment)
+{
+    int saved_errno = errno;
+    if (environment->memory)
+        munmap(environment->memory, environment->size);
+    errno = saved_errno;
+}
+
+static uint32_t join(char *const *list, uint16_t *flags)
+{
+    char text[512];
+    size_t used = 0;
+    for (size_t i = 0; list && list[i] && used + 1 < sizeof text; i++) {
+        if (i > 0)
+            text[used++] = ' ';
+        size_t size = strnlen(list[i], sizeof text - used);
+        memcpy(text + used, list[i], size);
+        used += size;
+    }
+    return wg_probe_string(text, used, flags);
+}
+
+static void begin_exec(struct wg_note *note, enum wg_trace_call call, const void *caller,
+                       const char *path, char *const *arguments)
+{
+    wg_note_begin(note, WG_TRACE_EXEC, call, caller);
+    if (!wg_probe_live())
+        return;
+    note->record.path = wg_probe_string(path, strnlen(path, WG_PROBE_PATH), &note->record.flags);
+    note->record.text = join(arguments, &note->record.flags);
+}
+
+/* The record comes before the call, since there is no after when it succeeds; if there is, it
+ * failed and is told again with its error. */
+static int exec_noted(enum wg_trace_call call, const void *caller, int fd, const char *path,
+                      char *const *arguments, char *const *list)
+{
+    struct wg_note note;
+    struct environment environment;
+    bool own_file = wg_probe.fd_max != 0 && wg_probe_live();
+    bool in_vfork = own_file && wg_probe_in_vfork();
+    make_environment(&environment, list);
+    if (own_file) {
+        begin_exec(&note, call, caller, path, arguments);
+        if (!in_vfork)
+            wg_probe.local->header->state = WG_TRACE_EXECED;
+        wg_note_end(&note);
+    }
+    int result = call == WG_CALL_fexecve ? WG_REAL(fexecve)(fd, arguments, environment.list)
+                 : call == WG_CALL_none  ? WG_REAL(execvpe)(path, arguments, environment.list)
+                                         : WG_REAL(execve)(path, arguments, environment.list);
+    drop_environment(&environment);
+    if (own_file) {
+        if (!in_vfork)
+            wg_probe.local->header->state = WG_TRACE_RUNNING;
+        int why = errno;
+        begin_exec(&note, call, caller, path, arguments);
+        errno = why;
+        wg_note_result(&note, result, true);
+        wg_note_end(&note);
+    }
+    return result;
+}
+
+int wg_call_execve(const char *path, char *const arguments[], char *const list[])
+    WG_STANDS_FOR("execve");
+int wg_call_execve(const char *path, char *const arguments[], char *const list[])
+{
+    return exec_noted(WG_CALL_execve, WG_CALLER(), -1, path, arguments, list);
+}
+
+int wg_call_execv(const char *path, char *const arguments[]) WG_STANDS_FOR("execv");
+int wg_call_execv(const char *path, char *const arguments[])
+{
+    return exec_noted(WG_CALL_execve, WG_CALLER(), -1, path, arguments, environ);
+}
+
+int wg_call_execvp(const char *file, char *const arguments[]) WG_STANDS_FOR("execvp");
+int wg_call_execvp(const char *file, char *const arguments[])
+{
+    return exec_noted(WG_CALL_none, WG_CALLER(), -1, file, arguments, environ);
+}
+
+int wg_call_execvpe(const char *file, char *const arguments[], char *const list[])
+    WG_STANDS_FOR("execvpe");
+int wg_call_execvpe(const char *file, char *const arguments[], char *const list[])
+{
+    return exec_noted(WG_CALL_none, WG_CALLER(), -1, file, arguments, list);
+}
+
+int wg_call_fexecve(int fd, char *const arguments[], char *const list[]) WG_STANDS_FOR("fexecve");
+int wg_call_fexecve(int fd, char *const arguments[], char *const list[])
+{
+    char path[WG_PROBE_PATH];
+    wg_probe_path_of_fd(fd, path);
+    return exec_noted(WG_CALL_fexecve, WG_CALLER(), fd, path, arguments, list);
+}
+
+static void note_spawn(enum wg_trace_call call, const void *caller, const char *path,
+                       char *const *arguments, int result, pid_t pid)
+{
+    struct wg_note note;
+    if (wg_probe.fd_max == 0 || !wg_probe_live() || wg_probe_in_vfork())
+        return;
+    begin_exec(&note, call, caller, path, arguments);
+    note.record.result = pid;
+    note.record.error = result;
+    wg_note_end(&note);
+}
+
+int wg_call_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                        const posix_spawnattr_t *attributes, char *const arguments[],
+                        char *const list[]) WG_STANDS_FOR("posix_spawn");
+int wg_call_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                        const posix_spawnattr_t *attributes, char *const arguments[],
+                        char *const list[])
+{
+    struct environment environment;
+    pid_t child = 0;
+    make_environment(&environment, list);
+    int result =
+        WG_REAL(posix_spawn)(&child, path, actions, attributes, arguments, environment.list);
+    drop_environment(&environment);
+    if (pid && result == 0)
+        *pid = child;
+    note_spawn(WG_CALL_posix_spawn, WG_CALLER(), path, arguments, result, child);
+    return result;
+}
+
+int wg_call_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                         const posix_spawnattr_t *attributes, char *const arguments[],
+                         char *const list[]) WG_STANDS_FOR("posix_spawnp");
+int wg_call_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                         const posix_spawnattr_t *attributes, char *const arguments[],
+                         char *const list[])
+{
+    struct environment environment;
+    pid_t child = 0;
+    make_environment(&environment, list);
+    int result =
+        WG_REAL(posix_spawnp)(&child, file, actions, attributes, arguments, environment.list);
+    drop_environment(&environment);
+    if (pid && result == 0)
+        *pid = child;
+    note_spawn(WG_CALL_posix_spawnp, WG_CALLER(), file, arguments, result, child);
+    return result;
+}
+
+/* --- ends ----------------------------------------------------------------------------------- */
+
+static void note_exit(int status, const void *caller)
+{
+    if (!wg_probe.local || atomic_load(&wg_probe.local->state) != WG_LOCAL_READY ||
+        wg_probe_in_vfork())
+        return;
+    struct wg_note note;
+    wg_note_begin(&note, WG_TRACE_EXIT, WG_CALL__exit, caller);
+    wg_note_result(&note, status, false);
+    wg_note_end(&note);
+    wg_probe.local->header->state = WG_TRACE_EXITED;
+}
+
+void wg_call__exit(int status) WG_STANDS_FOR("_exit") __attribute__((noreturn));
+void wg_call__exit(int status)
+{
+    note_exit(status, WG_CALLER());
+    WG_REAL(_exit)(status);
+    __builtin_unreachable();
+}
+void wg_call__Exit(int status) WG_ALSO("_exit", "_Exit") __attribute__((noreturn));
+
+static void note_kill(enum wg_trace_call call, const void *caller, pid_t pid, int signal_number,
+                      int result)
+{
+    if (wg_probe.fd_max == 0 || signal_number == 0 || !wg_probe_live() || wg_probe_in_vfork())
+        return;
+    struct wg_note note;
+    wg_note_begin(&note, WG_TRACE_KILL, call, caller);
+    note.record.origin = (uint8_t)wg_probe_origin(caller, NULL);
+    note.record.offset = signal_number;
+    note.record.length = pid;
+    wg_note_result(&note, result, result != 0);
+    wg_note_end(&note);
+}
+
+/* Recorded before the call: the signal may end this process. */
+int wg_call_kill(pid_t pid, int signal_number) WG_STANDS_FOR("kill");
+int wg_call_kill(pid_t pid, int signal_number)
+{
+    note_kill(WG_CALL_kill, WG_CALLER(), pid, signal_number, 0);
+    return WG_REAL(kill)(pid, signal_number);
+}
+
+int wg_call_killpg(pid_t group, int signal_number) WG_STANDS_FOR("killpg");
+int wg_call_killpg(pid_t group, int signal_number)
+{
+    note_kill(WG_CALL_killpg, WG_CALLER(), -group, signal_number, 0);
+    return WG_REAL(killpg)(group, signal_number);
+}
+
+int wg_call_setrlimit(int resource, const struct rlimit *limit) WG_STANDS_FOR("setrlimit");
+int wg_call_setrlimit(int resource, const struct rlimit *limit)
+{
+    int result = WG_REAL(setrlimit)(resource, limit);
+    if (wg_probe.fd_max != 0 && limit && wg_probe_live() && !wg_probe_in_vfork()) {
+        struct wg_note note;
+        wg_note_begin(&note, WG_TRACE_LIMIT, WG_CALL_setrlimit, WG_CALLER());
+        note.record.offset = resource;
+        note.record.length = (int64_t)limit->rlim_cur;
+        wg_note_result(&note, result, result != 0);
+        wg_note_end(&note);
+    }
+    return result;
+}
+int wg_call_setrlimit64(int resource, const struct rlimit *limit)
+    WG_ALSO("setrlimit", "setrlimit64");

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * files.c - which descriptors and inodes of this process belong to database families, and which
+ * POSIX locks it holds on them.
+ *
+ * POSIX locks belong to process and inode: a close() of any descriptor on the inode drops them all.
+ * So locks are counted per inode, and a record of close() can say what it dropped.
+ */
+#include "harness/probe/probe.h"
+
+#include <fcntl.h>
+
+#define SHARED_FIRST (WG_TRACE_DB_PENDING_BYTE + 2)
+#define SHARED_LAST  (SHARED_FIRST + 509)
+
+static uint64_t key_of(uint64_t dev, uint64_t ino)
+{
+    uint64_t key = (ino ^ (dev << 40) ^ (dev >> 24)) * UINT64_C(0x9e3779b97f4a7c15);
+    return (key ^ (key >> 29)) | 1;
+}
+
+static struct wg_inode *first_way(uint64_t key)
+{
+    return &wg_probe.inodes[(key >> 8) % (WG_PROBE_INODES / WG_PROBE_WAYS) * WG_PROBE_WAYS];
+}
+
+struct wg_inode *wg_probe_inode_find(uint64_t dev, uint64_t ino)
+{
+    if (!wg_probe.inodes)
+        return NULL;
+    uint64_t key = key_of(dev, ino);
+    struct wg_inode *ways = first_way(key);
+    for (int i = 0; i < WG_PROBE_WAYS; i++)
+        if (atomic_load_explicit(&ways[i].key, memory_order_acquire) == key && ways[i].dev == dev &&
+            ways[i].ino == ino)
+            return &ways[i];
+    return NULL;
+}
+
+/* A free slot, or that of a file which is no longer open; NULL when all are in use. */
+static struct wg_inode *claim(uint64_t dev, uint64_t ino)
+{
+    uint64_t key = key_of(dev, ino);
+    struct wg_inode *ways = first_way(key);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < WG_PROBE_WAYS; i++) {
+            uint64_t old = atomic_load(&ways[i].key);
+            if (pass == 0 ? old != 0 : atomic_load(&ways[i].open_count) > 0)
+                continue;
+            if (!atomic_compare_exchange_strong(&ways[i].key, &old, key))
+                continue;
+            ways[i].dev = dev;
+            ways[i].ino = ino;
+            atomic_store(&ways[i].held, 0);
+            atomic_store(&ways[i].open_count, 0);
+            return &ways[i];
+        }
+    }
+    return NULL;
+}
+
+struct wg_fd *wg_probe_fd_add(int fd, const struct wg_fd *entry, const struct stat *st)
+{
+    if ((unsigned)fd >= wg_probe.fd_max)
+        return NULL;
+    struct wg_fd *slot = &wg_probe.fds[fd];
+    struct wg_inode *inode = wg_probe_inode_find(st->st_dev, st->st_ino);
+    if (!inode)
+        inode = claim(st->st_dev, st->st_ino);
+    if (inode) {
+        inode->role = entry->role;
+        atomic_store(&inode->path, entry->path);
+        atomic_store(&inode->database, entry->database);
+        atomic_fetch_add(&inode->open_count, 1);
+    }
+    slot->role = entry->role;
+    slot->opener = entry->opener;
+    slot->owner = entry->owner;
+    slot->flags = entry->flags;
+    slot->dev = st->st_dev;
+    slot->ino = st->st_ino;
+    slot->inode = inode;
+    slot->path = entry->path;
+    slot->database = entry->database;
+    atomic_store(&slot->marks, 0);
+    atomic_store_explicit(&slot->active, 1, memory_order_release);
+    uint32_t high = atomic_load(&wg_probe.fd_high);
+    while ((uint32_t)fd >= high &&
+           !atomic_compare_exchange_weak(&wg_probe.fd_high, &high, (uint32_t)fd + 1))
+        ;
+    return slot;
+}
+
+void wg_probe_fd_remove(struct wg_fd *entry, bool drops_locks)
+{
+    if (!atomic_exchange(&entry->active, 0) || !entry->inode)
+        return;
+    atomic_fetch_sub(&entry->inode->open_count, 1);
+    if (drops_locks)
+        atomic_store(&entry->inode->held, 0);
+}
+
+uint32_t wg_probe_held(const struct wg_fd *entry)
+{
+    return entry->inode ? atomic_load_explicit(&entry->inode->held, memory_order_relaxed) : 0;
+}
+
+static bool touches(int64_t first, int64_t last, int64_t from, int64_t to)
+{
+    return first <= to && last >= from;
+}
+
+/* The bits for a lock on a database file: those to set when it is granted, those to clear first. */
+static void database_bits(short type, int64_t first, int64_t last, uint32_t *set, uint32_t *clear)
+{
+    const struct {
+        int64_t from, to;
+        uint32_t read, write;
+    } regions[] = {
+        {WG_TRACE_DB_PENDING_BYTE, WG_TRACE_DB_PENDING_BYTE, WG_TRACE_HELD_PENDING,
+         WG_TRACE_HELD_PENDING},
+        {WG_TRACE_DB_PENDING_BYTE + 1, WG_TRACE_DB_PENDING_BYTE + 1, WG_TRACE_HELD_RESERVED,
+         WG_TRACE_HELD_RESERVED},
+        {SHARED_FIRST, SHARED_LAST, WG_TRACE_HELD_SHARED,
+         WG_TRACE_HELD_SHARED | WG_TRACE_HELD_EXCLUSIVE},
+    };
+    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
+        if (!touches(first, last, regions[i].from, regions[i].to))
+            continue;
+        *clear |= regions[i].read | regions[i].write;
+        if (type != F_UNLCK)
+            *set |= type == F_WRLCK ? regions[i].write : regions[i].read;
+    }
+    if (first < WG_TRACE_DB_PENDING_BYTE || (last > SHARED_LAST && type != F_UNLCK)) {
+        *clear |= WG_TRACE_HELD_ELSE;
+        *set |= type == F_UNLCK ? 0 : WG_TRACE_HELD_ELSE;
+    }
+}
+
+static void shm_bits(short type, int64_t first, int64_t last, uint32_t *set, uint32_t *clear)
+{
+    for (int i = 0; i < WG_TRACE_SHM_LOCKS; i++) {
+        int64_t byte = WG_TRACE_SHM_LOCK_FIRST + i;
+        if (!touches(first, last, byte, byte))
+            continue;
+        *clear |= WG_TRACE_HELD_SHM(i) | WG_TRACE_HELD_SHM_WRITE(i);
+        if (type != F_UNLCK)
+            *set |= WG_TRACE_HELD_SHM(i) | (type == F_WRLCK ? WG_TRACE_HELD_SHM_WRITE(i) : 0);
+    }
+}
+
+void wg_probe_locked(struct wg_fd *entry, short type, int64_t start, int64_t length)
+{
+    uint32_t set = 0;
+    uint32_t clear = 0;
+    int64_t last = length > 0 && start <= INT64_MAX - length ? start + length - 1 : INT64_MAX;
+    if (!entry->inode)
+        return;
+    if (entry->role == WG_TRACE_ROLE_SHM)
+        shm_bits(type, start, last, &set, &clear);
+    else
+        database_bits(type, start, last, &set, &clear);
+    if (clear)
+        atomic_fetch_and(&entry->inode->held, ~clear);
+    if (set)
+        atomic_fetch_or(&entry->inode->held, set);
+}

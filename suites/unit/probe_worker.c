@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * probe_worker.c - a program that the probe is loaded into: does one thing (argv[1]) with the
+ * database argv[2] and exits 0 when the thing went as without the probe.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void must(bool truth)
+{
+    if (!truth)
+        _exit(9);
+}
+
+static sqlite3 *connect_to(const char *path)
+{
+    sqlite3 *connection;
+    must(sqlite3_open(path, &connection) == SQLITE_OK);
+    must(sqlite3_exec(connection, "PRAGMA journal_mode=WAL; CREATE TABLE IF NOT EXISTS t(a)", NULL,
+                      NULL, NULL) == SQLITE_OK);
+    return connection;
+}
+
+static int insert(sqlite3 *connection)
+{
+    return sqlite3_exec(connection, "INSERT INTO t VALUES(1)", NULL, NULL, NULL);
+}
+
+static void healthy(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    must(insert(connection) == SQLITE_OK);
+    must(sqlite3_close(connection) == SQLITE_OK);
+}
+
+static void read_beside(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char start[16];
+    must(read(fd, start, sizeof start) == sizeof start);
+    close(fd);
+    sqlite3_close(connection);
+}
+
+static void read_beside_stdio(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    FILE *file = fopen(path, "rbe");
+    must(file && fgetc(file) == 'S');
+    fclose(file);
+    sqlite3_close(connection);
+}
+
+static void fork_use(const char *path)
+{
+    int status;
+    sqlite3 *connection = connect_to(path);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(insert(connection) == SQLITE_OK ? 0 : 1);
+    must(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    sqlite3_close(connection);
+}
+
+static void unlink_it(const char *path)
+{
+    must(unlink(path) == 0);
+}
+
+static void die(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    insert(connection);
+    kill(getpid(), SIGKILL);
+}
+
+static void check_errno(const char *path)
+{
+    errno = 77;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    must(fd >= 0 && errno == 77);
+    must(close(fd) == 0 && errno == 77);
+    must(close(fd) == -1 && errno == EBADF);
+    must(open("/nowhere/x.db", O_RDONLY | O_CLOEXEC) == -1 && errno == ENOENT);
+    errno = 77;
+    must(unlink(path) == 0 && errno == 77);
+}
+
+static void close_everything(const char *path)
+{
+    for (int fd = 3; fd < 200; fd++)
+        close(fd);
+    healthy(path);
+    closefrom(3);
+    healthy(path);
+}
+
+static void *commit_alone(void *path)
+{
+    for (int i = 0; i < 3; i++) {
+        sqlite3 *connection;
+        if (sqlite3_open(path, &connection) == SQLITE_OK) {
+            sqlite3_busy_timeout(connection, 20000);
+            insert(connection);
+        }
+        sqlite3_close(connection);
+    }
+    return NULL;
+}
+
+static void many_threads(const char *path)
+{
+    pthread_t threads[200];
+    healthy(path);
+    for (int i = 0; i < 200; i++)
+        must(pthread_create(&threads[i], NULL, commit_alone, (void *)path) == 0);
+    for (int i = 0; i < 200; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void fork_storm(const char *path)
+{
+    healthy(path);
+    for (int i = 0; i < 100; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (i % 2)
+                healthy(path);
+            _exit(0);
+        }
+        must(waitpid(pid, NULL, 0) == pid);
+    }
+}
+
+static void small_files(const char *path)
+{
+    struct rlimit limit = {1 << 20, 1 << 20};
+    must(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        healthy(path);
+        _exit(0);
+    }
+    int status;
+    must(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void in_chroot(const char *path)
+{
+    char *directory = strdup(path);
+    *strrchr(directory, '/') = '\0';
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chroot(directory) != 0 || chdir("/") != 0)
+            _exit(0);
+        healthy("/inside.db");
+        _exit(0);
+    }
+    free(directory);
+    must(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const char *path);
+} deeds[] = {
+    {"healthy", healthy},
+    {"read-beside", read_beside},
+    {"read-beside-stdio", read_beside_stdio},
+    {"fork-use", fork_use},
+    {"unlink", unlink_it},
+    {"die", die},
+    {"errno", check_errno},
+    {"close-everything", close_everything},
+    {"many-threads", many_threads},
+    {"fork-storm", fork_storm},
+    {"small-files", small_files},
+    {"chroot", in_chroot},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 3 && i < sizeof deeds / sizeof *deeds; i++) {
+        if (strcmp(argv[1], deeds[i].name) == 0) {
+            deeds[i].run(argv[2]);
+            return 0;
+        }
+    }
+    return 2;
+}
