@@ -200,6 +200,7 @@ EXPORTED void criterion_internal_test_setup(void)
         child.setup_failed = true;
         return;
     }
+    wg_suite_check(test_case->test->category);
     if (test_case->suite && test_case->suite->data && test_case->suite->data->init)
         test_case->suite->data->init();
     if (test_case->test->data->init)

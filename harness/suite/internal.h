@@ -42,6 +42,8 @@ bool wg_child_is_active(void);
 
 /* Calls what wg_suite_on_load() registered. */
 void wg_suite_prepare(void);
+/* Calls what wg_suite_before_each registered; may leave the phase of the test that it is in. */
+void wg_suite_check(const char *suite);
 
 /* Sends one JSON packet with descriptors; 0 or -1 with errno. Takes over `message`. */
 int wg_packet_send(int fd, json_t *message);

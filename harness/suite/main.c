@@ -18,12 +18,24 @@
 static struct {
     void (*calls[PREPARE_MAX])(void);
     size_t count;
+    void (*before_each)(const char *suite);
 } prepare_list;
 
 void wg_suite_on_load(void (*prepare)(void))
 {
     assert(prepare_list.count < PREPARE_MAX);
     prepare_list.calls[prepare_list.count++] = prepare;
+}
+
+void wg_suite_before_each(void (*check)(const char *suite))
+{
+    prepare_list.before_each = check;
+}
+
+void wg_suite_check(const char *suite)
+{
+    if (prepare_list.before_each != NULL)
+        prepare_list.before_each(suite);
 }
 
 void wg_suite_prepare(void)

@@ -55,4 +55,11 @@ void wg_suite_emit(json_t *event);
  */
 void wg_suite_on_load(void (*prepare)(void));
 
+/*
+ * Has `check` called in the fork server's child before each test, ahead of its init, with the name
+ * of its suite. It may skip or fail the test as the test itself could (cr_skip_test). Never called
+ * when the binary is started by hand. To be called from a constructor; the last one counts.
+ */
+void wg_suite_before_each(void (*check)(const char *suite));
+
 #endif

@@ -67,6 +67,53 @@ Test(remote, server_of_somebody_else_is_used_and_left_alone, .timeout = 60)
     place_finish(&there);
 }
 
+/* Python's file server: an unknown path is 404 for GET, and 501 for POST. */
+Test(remote, missing_resources_are_skipped_by_name, .timeout = 60)
+{
+    struct place there, here;
+    struct call server, call;
+    char line[256] = "";
+    place_init(&there);
+    place_init(&here);
+    call_start_program(&server, &there, "/usr/bin/env",
+                       WORDS("python3", "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"));
+    for (int i = 0; i < CALL_TIMEOUT_MS / STEP_MS && !strstr(line, "http://"); i++) {
+        FILE *file = fopen(server.out_path, "re");
+        if (file && !fgets(line, sizeof line, file))
+            line[0] = '\0';
+        if (file)
+            fclose(file);
+        poll(NULL, 0, STEP_MS);
+    }
+    char *address = strstr(line, "http://");
+    cr_assert(address != NULL, "it said: %s", line);
+    address[strcspn(address + 7, "/") + 7] = '\0';
+    char *option = wg_format("--server-url=%s", address);
+    char *record = wg_format("--run-dir=%s", here.record);
+
+    call_run(&call, &here, WORDS("run", option, record, "export/*", "validation/*"));
+
+    json_t *events = events_read(here.record);
+    cr_expect(strstr(call.out, "x the server has no export: GET /api/v1/export answers 404") !=
+                  NULL,
+              "%s%s", call.out, call.err);
+    cr_expect(strstr(call.out,
+                     "x the server has no validation: POST /api/v1/validate answers 501") != NULL,
+              "%s", call.out);
+    cr_expect(ge(int, events_count(events, "test-finished", "{\"outcome\":\"skipped\"}"), 30));
+    cr_expect(eq(int, events_count(events, "test-finished", "{\"outcome\":\"passed\"}"), 0));
+    cr_expect(eq(int, events_count(events, "evidence", NULL), 0));
+    call_signal(&server, SIGTERM);
+    call_wait(&server, CALL_TIMEOUT_MS);
+    json_decref(events);
+    call_finish(&call);
+    call_finish(&server);
+    free(record);
+    free(option);
+    place_finish(&here);
+    place_finish(&there);
+}
+
 Test(remote, mistakes_are_one_line, .timeout = 60)
 {
     static const struct {
