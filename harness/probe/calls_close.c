@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Records that `entry` is about to be closed; the record is written after the call. */
@@ -115,6 +116,25 @@ void wg_call_closefrom(int first)
     if (wg_probe.fd_max)
         note_range(WG_CALL_closefrom, WG_CALLER(), first < 0 ? 0 : (unsigned)first, UINT32_MAX - 1);
     WG_REAL(closefrom)(first);
+}
+
+/*
+ * libuv, and with it Node, closes files by syscall(). The function is variadic, but its arguments
+ * are all registers, and passing on one that the caller did not give is what libc does too.
+ */
+long wg_call_syscall(long number, long a, long b, long c, long d, long e, long f)
+    WG_STANDS_FOR("syscall");
+long wg_call_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    struct wg_fd *entry =
+        number == SYS_close && wg_probe_fd((int)a) ? to_close((int)a, WG_CALLER()) : NULL;
+    if (!entry)
+        return WG_REAL(syscall)(number, a, b, c, d, e, f);
+    struct wg_note note;
+    begin_close(&note, WG_CALL_close, WG_CALLER(), (int)a, entry);
+    long result = WG_REAL(syscall)(number, a, b, c, d, e, f);
+    end_close(&note, (int)result);
+    return result;
 }
 
 /* --- duplicates ----------------------------------------------------------------------------- */

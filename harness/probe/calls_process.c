@@ -140,7 +140,13 @@ static void begin_exec(struct wg_note *note, enum wg_trace_call call, const void
     wg_note_begin(note, WG_TRACE_EXEC, call, caller);
     if (!wg_probe_live())
         return;
-    note->record.path = wg_probe_string(path, strnlen(path, WG_PROBE_PATH), &note->record.flags);
+    char absolute[WG_PROBE_PATH];
+    size_t size = strnlen(path, WG_PROBE_PATH);
+    /* A name without a slash is searched in PATH by whoever reads this. */
+    bool is_path = memchr(path, '/', size) != NULL;
+    if (is_path)
+        size = wg_probe_absolute(AT_FDCWD, path, absolute);
+    note->record.path = wg_probe_string(is_path ? absolute : path, size, &note->record.flags);
     note->record.text = join(arguments, &note->record.flags);
 }
 

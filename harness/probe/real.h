@@ -88,7 +88,8 @@
     X(_exit, void, (int))                                                                          \
     X(kill, int, (pid_t, int))                                                                     \
     X(killpg, int, (pid_t, int))                                                                   \
-    X(setrlimit, int, (int, const struct rlimit *))
+    X(setrlimit, int, (int, const struct rlimit *))                                                \
+    X(syscall, long, (long, ...))
 
 struct wg_probe_reals {
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and a parameter list */

@@ -88,8 +88,8 @@ TestSuite(probe, .timeout = 60);
 
 Test(probe, a_close_beside_sqlite_is_recorded_with_the_locks_that_it_drops)
 {
-    const char *deeds[] = {"read-beside", "read-beside-stdio"};
-    for (size_t i = 0; i < 2; i++) {
+    const char *deeds[] = {"read-beside", "read-beside-stdio", "read-beside-syscall"};
+    for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
         struct watched watched = watch(deeds[i], NULL);
         struct wg_trace_event event;
         cr_assert(zero(int, watched.status), "%s", deeds[i]);
@@ -178,7 +178,8 @@ Test(probe, records_survive_a_kill)
 Test(probe, programs_go_on_as_without_it)
 {
     const char *deeds[] = {"errno",      "close-everything", "many-threads",
-                           "fork-storm", "small-files",      "chroot"};
+                           "fork-storm", "small-files",      "chroot",
+                           "handler",    "signals",          "nobody"};
     for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
         struct watched watched = watch(deeds[i], NULL);
         cr_expect(zero(int, watched.status), "%s: status %x", deeds[i], watched.status);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +61,14 @@ static void read_beside_stdio(const char *path)
     FILE *file = fopen(path, "rbe");
     must(file && fgetc(file) == 'S');
     fclose(file);
+    sqlite3_close(connection);
+}
+
+static void read_beside_syscall(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    must(fd >= 0 && syscall(SYS_close, fd) == 0);
     sqlite3_close(connection);
 }
 
@@ -172,6 +182,65 @@ static void in_chroot(const char *path)
     must(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
+static const char *volatile signal_path;
+
+static void open_in_handler(int number)
+{
+    (void)number;
+    int fd = open(signal_path, O_RDONLY | O_CLOEXEC);
+    must(fd >= 0 && close(fd) == 0);
+    must(unlink(signal_path) == 0);
+}
+
+/* A handler on as small a stack as libc's constant gives. */
+static void in_handler(const char *path)
+{
+    static char memory[8192];
+    stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};
+    struct sigaction action = {.sa_handler = open_in_handler, .sa_flags = SA_ONSTACK};
+    sqlite3 *connection = connect_to(path);
+    must(sigaltstack(&stack, NULL) == 0 && sigaction(SIGUSR1, &action, NULL) == 0);
+    signal_path = path;
+    must(raise(SIGUSR1) == 0 && access(path, F_OK) == -1);
+    sqlite3_close(connection);
+}
+
+static void touch_other_file(int number)
+{
+    (void)number;
+    int saved_errno = errno;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    errno = saved_errno;
+}
+
+/* Signals at any moment, while commits go on. */
+static void under_signals(const char *path)
+{
+    struct sigaction action = {.sa_handler = touch_other_file, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, 200}, {0, 200}};
+    sqlite3 *connection = connect_to(path);
+    must(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
+    for (int i = 0; i < 2000; i++)
+        must(insert(connection) == SQLITE_OK);
+    sqlite3_close(connection);
+}
+
+static void as_nobody(const char *path)
+{
+    int status;
+    sqlite3 *connection = connect_to(path);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (setuid(65534) == 0)
+            insert(connection); /* works or not, as without the probe */
+        _exit(0);
+    }
+    must(waitpid(pid, &status, 0) == pid && status == 0);
+    sqlite3_close(connection);
+}
+
 static const struct {
     const char *name;
     void (*run)(const char *path);
@@ -179,6 +248,7 @@ static const struct {
     {"healthy", healthy},
     {"read-beside", read_beside},
     {"read-beside-stdio", read_beside_stdio},
+    {"read-beside-syscall", read_beside_syscall},
     {"fork-use", fork_use},
     {"unlink", unlink_it},
     {"die", die},
@@ -188,6 +258,9 @@ static const struct {
     {"fork-storm", fork_storm},
     {"small-files", small_files},
     {"chroot", in_chroot},
+    {"handler", in_handler},
+    {"signals", under_signals},
+    {"nobody", as_nobody},
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,30 @@ Test(trace_read, a_file_that_makes_no_sense_is_damage_and_not_an_error)
     cr_expect(eq(str, (char *)wg_trace_damage_at(trace, 0)->file, "7-1" WG_TRACE_SUFFIX));
     cr_expect(eq(sz, wg_trace_count(trace), 1));
     wg_trace_destroy(trace);
+}
+
+/* Files that libFuzzer found to take different ways through the reader (fuzz_trace.c). */
+Test(trace_read, no_file_of_the_fuzzers_corpus_harms_the_reader)
+{
+    glob_t files;
+    cr_assert(zero(int, glob(WG_TEST_TRACE_CORPUS "/*", 0, NULL, &files)));
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        struct wg_err err = WG_ERR_INIT;
+        enum wg_copy_method method;
+        char *name = wg_format("%s/%zu-1" WG_TRACE_SUFFIX, directory, i + 1);
+        cr_assert(zero(int, wg_file_copy(files.gl_pathv[i], name, &method, &err)), "%s",
+                  err.message);
+        free(name);
+    }
+    struct wg_trace *trace = read_trace();
+    cr_assert(eq(sz, wg_trace_damage_count(trace) + wg_trace_process_count(trace), files.gl_pathc));
+    for (size_t i = 0; i < wg_trace_count(trace); i++) {
+        struct wg_trace_event event;
+        wg_trace_get(trace, i, &event);
+        cr_expect(le(sz, strlen(event.path) + strlen(event.script), files.gl_pathc * 8192));
+    }
+    wg_trace_destroy(trace);
+    globfree(&files);
 }
 
 Test(trace_read, a_fork_knows_its_parent_and_a_pid_is_found_by_time)
