@@ -87,13 +87,12 @@ static size_t convert(const char *dump, const char *dump_end, char *out, size_t 
     return (size_t)(to - out);
 }
 
-uint32_t wg_probe_script(uint16_t *flags)
+/* Apart, so that only threads of an interpreter need room for its buffers: the stack may be that of
+ * a signal handler. */
+__attribute__((noinline)) static uint32_t dump_frames(void *state, uint16_t *flags)
 {
-    if (!find_python())
-        return 0;
-    void *state = atomic_load(&python.get_state)();
     int ends[2];
-    if (!state || syscall(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (syscall(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return 0;
     atomic_load (&python.dump)(ends[1], state);
     char dump[DUMP_MAX];
@@ -103,4 +102,12 @@ uint32_t wg_probe_script(uint16_t *flags)
     syscall(SYS_close, ends[1]);
     size_t used = size > 0 ? convert(dump, dump + size, text, sizeof text) : 0;
     return wg_probe_string(text, used, flags);
+}
+
+uint32_t wg_probe_script(uint16_t *flags)
+{
+    if (!find_python())
+        return 0;
+    void *state = atomic_load(&python.get_state)();
+    return state ? dump_frames(state, flags) : 0;
 }
