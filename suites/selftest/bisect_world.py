@@ -16,6 +16,7 @@ import time
 
 COMMITS = 200
 DEADLINE = 20  # seconds for whatever is waited for
+KILL_DEADLINE = 150  # seconds until a bisection has come as far as it shall be killed; sanitizers are slow
 ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always",
@@ -150,13 +151,13 @@ def snapshot(directory, ignored=("walgrind-bisect", "worktrees")):
 
 
 def records(directory, event="run"):
-    """The whole records of the log; none without a log."""
+    """The whole records of the log that tell of EVENT (None: of anything); none without a log."""
     try:
         with open(os.path.join(directory, ".git/walgrind-bisect/log.jsonl"), encoding="utf-8") as file:
             lines = [line for line in file if line.endswith("\n")]
     except FileNotFoundError:
         return []
-    return [record for record in map(json.loads, lines) if record["event"] == event]
+    return [record for record in map(json.loads, lines) if event in (None, record["event"])]
 
 
 class Bisection:
@@ -202,8 +203,8 @@ def left_over(directory):
     return found
 
 
-def wait_until(holds):
-    deadline = time.monotonic() + DEADLINE
+def wait_until(holds, seconds=DEADLINE):
+    deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             return False
@@ -215,7 +216,7 @@ def kill_at(bisection, arguments, due):
     """Starts a bisection and ends it with SIGKILL once due() holds. True when it was still running then."""
     with subprocess.Popen([bisection.walgrind, "bisect", *arguments], cwd=bisection.directory,
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        in_time = wait_until(lambda: process.poll() is not None or due())
+        in_time = wait_until(lambda: process.poll() is not None or due(), KILL_DEADLINE)
         process.send_signal(signal.SIGKILL)
         return process.wait() == -signal.SIGKILL and in_time
 
