@@ -137,7 +137,7 @@ static void content_hash(char letter, char hex[WG_HASH_HEX_SIZE])
 static char *with_hashes(const char *text)
 {
     size_t length = strlen(text), used = 0;
-    char *out = wg_calloc(length * 20 + 1, 1);
+    char *out = wg_calloc(length + 1, WG_HASH_HEX_SIZE);
     for (const char *at = text; *at; at++) {
         if (at[0] == '{' && at[1] && strchr(CONTENTS, at[1]) && at[2] == '}') {
             char hex[WG_HASH_HEX_SIZE];
