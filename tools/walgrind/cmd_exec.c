@@ -6,7 +6,9 @@
  * had been started by hand. This program only waits: signals from the keyboard reach the command by
  * themselves, SIGTERM and SIGHUP are handed on.
  */
+#include "harness/base/json.h"
 #include "harness/base/str.h"
+#include "harness/diag/diag.h"
 #include "harness/sys/tree.h"
 #include "harness/trace/trace.h"
 #include "tools/walgrind/commands.h"
@@ -43,7 +45,10 @@ const struct wg_command wg_command_exec = {
         "Runs COMMAND with a probe loaded into it and into every process that it starts, and "
         "records each open, close, lock, write, unlink, rename and truncate of database files, "
         "with who made it. 'walgrind trace' prints the record.\n\n"
-        "The exit code is the command's own, 128 + N when signal N ended it. Programs into which "
+        "What was done wrong is named at the end, with who did it, where, and how to do it right; "
+        "'walgrind explain' tells more.\n\n"
+        "The exit code is the command's own, 128 + N when signal N ended it, and 1 when that would be "
+        "0 but there are findings. Programs into which "
         "the probe cannot be loaded (statically linked, Go, with raised privileges) are named as "
         "not covered.",
     .options = options_table,
@@ -201,7 +206,38 @@ static void print_summary(const struct wg_trace *trace, const char *run)
             wg_trace_process_count(trace));
     if (dropped)
         fprintf(stderr, ", %llu older ones dropped", (unsigned long long)dropped);
-    fprintf(stderr, "; recorded only, not judged\nwalgrind: walgrind trace %s\n", run);
+    fprintf(stderr, "\nwalgrind: walgrind trace %s\n", run);
+}
+
+/* {"walgrind", "findings": [finding…]} as findings.json of the run. */
+static int write_findings(const struct wg_findings *findings, const char *run, struct wg_err *err)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < findings->count; i++)
+        json_array_append_new(list, wg_finding_json(&findings->items[i]));
+    json_t *document = json_pack("{s:s, s:o}", "walgrind", WG_VERSION, "findings", list);
+    char *path = wg_format("%s/findings.json", run);
+    int rc = wg_json_write_file(path, document, err);
+    free(path);
+    json_decref(document);
+    return rc;
+}
+
+/* What was done wrong, on stderr and in the run directory; the number of findings, or -1. */
+static long print_findings(const struct wg_trace *trace, const char *run, struct wg_err *err)
+{
+    struct wg_findings findings;
+    wg_diag_run(trace, &findings);
+    long count = (long)findings.count;
+    for (size_t i = 0; i < findings.count; i++) {
+        fputc('\n', stderr);
+        wg_finding_print(&findings.items[i], trace, stderr);
+    }
+    fprintf(stderr, "%swalgrind: %ld finding%s\n", count ? "\n" : "", count, count == 1 ? "" : "s");
+    if (write_findings(&findings, run, err) != 0)
+        count = -1;
+    wg_findings_finish(&findings);
+    return count;
 }
 
 static int exit_code_of(int status)
@@ -238,7 +274,12 @@ static int exec_command(int argc, char **argv)
     wg_run_directory_publish(&run);
     print_gaps(trace, program);
     print_summary(trace, run.path);
+    long findings = print_findings(trace, run.path, &err);
     exit_code = exit_code_of(status);
+    if (findings < 0)
+        exit_code = wg_command_fail(&wg_command_exec, &err);
+    else if (exit_code == 0 && findings > 0)
+        exit_code = WG_EXIT_FAILED;
 out:
     wg_trace_destroy(trace);
     wg_run_directory_finish(&run);

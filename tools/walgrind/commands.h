@@ -7,6 +7,7 @@
 
 extern const struct wg_command wg_command_run;
 extern const struct wg_command wg_command_exec;
+extern const struct wg_command wg_command_explain;
 extern const struct wg_command wg_command_trace;
 extern const struct wg_command wg_command_list;
 extern const struct wg_command wg_command_report;

@@ -21,9 +21,8 @@ static const struct {
     {"wipe", "wal-unlink"},
     {"wipe", "shm-unlink"},
     {"wipe", "hot-journal-deleted"},
-    {"wipe", "stale-wal"},
+    {"wipe", "copy-over"},
     {"fd-pressure", "nofile"},
-    {"small-disk", "disk-full"},
 };
 #define HAZARD_FINDINGS (sizeof hazard_findings / sizeof hazard_findings[0])
 

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/diag/detector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static bool by_other(enum wg_trace_origin origin)
+{
+    return origin == WG_TRACE_ORIGIN_OTHER || origin == WG_TRACE_ORIGIN_OTHER_LIKELY;
+}
+
+static bool by_sqlite(enum wg_trace_origin origin)
+{
+    return origin == WG_TRACE_ORIGIN_SQLITE || origin == WG_TRACE_ORIGIN_SQLITE_LIKELY;
+}
+
+static bool is_held(const struct wg_diag_view *view)
+{
+    return view->holder_count > 0;
+}
+
+/* Somebody but the process that made the call. */
+static bool is_held_elsewhere(const struct wg_diag_view *view)
+{
+    for (size_t i = 0; i < view->holder_count; i++)
+        if (view->holders[i].process->pid != view->event->process->pid)
+            return true;
+    return false;
+}
+
+static bool worked(const struct wg_diag_view *view)
+{
+    return view->event->record->error == 0;
+}
+
+/* A call of this type that succeeded, by code that is not SQLite, on a file that SQLite has open.
+ */
+static bool is_foreign(const struct wg_diag_view *view, enum wg_trace_type type,
+                       enum wg_trace_role role)
+{
+    const struct wg_trace_event *event = view->event;
+    return event->type == type && event->role == role && by_other(event->origin) && worked(view) &&
+           is_held(view);
+}
+
+static bool close_drops_locks(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    return event->type == WG_TRACE_CLOSE && by_other(event->origin) && by_other(event->opener) &&
+           worked(view) &&
+           (event->role == WG_TRACE_ROLE_DATABASE || event->role == WG_TRACE_ROLE_SHM) &&
+           event->record->held != 0 && event->record->open_count > 1 &&
+           !(event->record->flags & WG_TRACE_INHERITED);
+}
+
+static bool unlink_open(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    if (is_foreign(view, WG_TRACE_UNLINK, WG_TRACE_ROLE_DATABASE))
+        return event->record->offset <= 1;
+    return event->type == WG_TRACE_RENAME && by_other(event->origin) && worked(view) &&
+           event->role == WG_TRACE_ROLE_DATABASE && event->record->ino2 != 0 &&
+           view->target_count > 0;
+}
+
+static bool wal_unlink(const struct wg_diag_view *view)
+{
+    return is_foreign(view, WG_TRACE_UNLINK, WG_TRACE_ROLE_WAL);
+}
+
+/* SQLite's own last close holds the database exclusively, so nobody else can have the WAL open:
+ * unless locks were lost. */
+static bool wal_unlink_by_sqlite(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    return event->type == WG_TRACE_UNLINK && event->role == WG_TRACE_ROLE_WAL &&
+           by_sqlite(event->origin) && worked(view) && is_held_elsewhere(view);
+}
+
+static bool shm_unlink(const struct wg_diag_view *view)
+{
+    return is_foreign(view, WG_TRACE_UNLINK, WG_TRACE_ROLE_SHM);
+}
+
+static bool hot_journal_deleted(const struct wg_diag_view *view)
+{
+    return is_foreign(view, WG_TRACE_UNLINK, WG_TRACE_ROLE_JOURNAL);
+}
+
+static bool copy_over(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    if (event->role != WG_TRACE_ROLE_DATABASE || !by_other(event->origin) || !worked(view) ||
+        !is_held(view))
+        return false;
+    switch (event->type) {
+    case WG_TRACE_OPEN: return (event->record->length & O_TRUNC) != 0;
+    case WG_TRACE_WRITE: return by_other(event->opener);
+    case WG_TRACE_COPY: return event->record->offset == 1;
+    default: return false;
+    }
+}
+
+static bool fd_reuse(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    return event->type == WG_TRACE_WRITE && worked(view) && by_sqlite(event->opener) &&
+           event->origin == WG_TRACE_ORIGIN_OTHER &&
+           (event->role == WG_TRACE_ROLE_DATABASE || event->role == WG_TRACE_ROLE_WAL);
+}
+
+static bool truncate_db(const struct wg_diag_view *view)
+{
+    return is_foreign(view, WG_TRACE_TRUNCATE, WG_TRACE_ROLE_DATABASE);
+}
+
+static bool wal_truncate(const struct wg_diag_view *view)
+{
+    return is_foreign(view, WG_TRACE_TRUNCATE, WG_TRACE_ROLE_WAL);
+}
+
+static bool shm_truncate(const struct wg_diag_view *view)
+{
+    return is_foreign(view, WG_TRACE_TRUNCATE, WG_TRACE_ROLE_SHM);
+}
+
+static bool fork_use(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    if (!(event->record->flags & WG_TRACE_INHERITED) || !by_sqlite(event->origin) || !worked(view))
+        return false;
+    if (event->type == WG_TRACE_WRITE)
+        return event->role == WG_TRACE_ROLE_DATABASE || event->role == WG_TRACE_ROLE_WAL;
+    unsigned kind = event->record->lock_type & WG_TRACE_LOCK_KIND;
+    return event->type == WG_TRACE_LOCK && !(event->record->lock_type & WG_TRACE_LOCK_QUERY) &&
+           (kind == WG_TRACE_LOCK_READ || kind == WG_TRACE_LOCK_WRITE);
+}
+
+/* The database was opened under another name before, and both names are of one inode. */
+static bool hard_link(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    if (event->type != WG_TRACE_OPEN || event->role != WG_TRACE_ROLE_DATABASE ||
+        !by_sqlite(event->origin) || !worked(view) || !(event->record->flags & WG_TRACE_LINKS))
+        return false;
+    for (size_t i = 0; i < view->holder_count; i++)
+        if (strcmp(view->holders[i].database, event->database) != 0)
+            return true;
+    return false;
+}
+
+static bool two_copies(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    const char *path = NULL, *other = NULL;
+    uint64_t address;
+    if (event->type != WG_TRACE_OPEN || event->role != WG_TRACE_ROLE_DATABASE || !worked(view) ||
+        !by_sqlite(event->origin) ||
+        wg_trace_module(view->trace, event->process, event->record->caller, &path, &address) != 0)
+        return false;
+    for (size_t i = 0; i < view->holder_count; i++) {
+        const struct wg_holder *holder = &view->holders[i];
+        if (holder->process == event->process && holder->module != 0 &&
+            wg_trace_module(view->trace, event->process, holder->module, &other, &address) == 0 &&
+            strcmp(path, other) != 0)
+            return true;
+    }
+    return false;
+}
+
+static bool failed_with(const struct wg_diag_view *view, enum wg_trace_type type, int error)
+{
+    return view->event->type == type && view->event->record->error == error &&
+           !by_other(view->event->origin) && view->event->origin != WG_TRACE_ORIGIN_UNKNOWN;
+}
+
+static bool nofile(const struct wg_diag_view *view)
+{
+    enum wg_trace_role role = view->event->role;
+    if (role == WG_TRACE_ROLE_NONE || role == WG_TRACE_ROLE_EMPTY)
+        return false;
+    return failed_with(view, WG_TRACE_OPEN, EMFILE) || failed_with(view, WG_TRACE_OPEN, ENFILE);
+}
+
+static bool disk_full(const struct wg_diag_view *view)
+{
+    return failed_with(view, WG_TRACE_WRITE, ENOSPC) ||
+           failed_with(view, WG_TRACE_TRUNCATE, ENOSPC) ||
+           failed_with(view, WG_TRACE_ALLOCATE, ENOSPC) ||
+           failed_with(view, WG_TRACE_WRITE, EDQUOT);
+}
+
+static bool fsize_limit(const struct wg_diag_view *view)
+{
+    return failed_with(view, WG_TRACE_WRITE, EFBIG) || failed_with(view, WG_TRACE_TRUNCATE, EFBIG);
+}
+
+static bool as_limit(const struct wg_diag_view *view)
+{
+    return failed_with(view, WG_TRACE_MAP, ENOMEM);
+}
+
+static bool dir_readonly(const struct wg_diag_view *view)
+{
+    enum wg_trace_role role = view->event->role;
+    return (role == WG_TRACE_ROLE_JOURNAL || role == WG_TRACE_ROLE_WAL) &&
+           (view->event->record->length & O_CREAT) != 0 &&
+           (failed_with(view, WG_TRACE_OPEN, EACCES) || failed_with(view, WG_TRACE_OPEN, EROFS));
+}
+
+const struct wg_detector wg_detectors[] = {
+    {"close-drops-locks", "a close() dropped SQLite's locks on %s",
+     "Code that is not SQLite opened the database file and closed it again, as a copy, a hash or a "
+     "check of the first bytes does. POSIX then ends all locks that the process holds on the file, "
+     "those of every connection among them. SQLite does not notice: another process believes that "
+     "nobody has the database open, writes at the same time or deletes the WAL in use.",
+     "Do not open a database file in a process that has it open through SQLite. Copy with the "
+     "backup API or VACUUM INTO; read the file in a process of its own (cp, sha256sum).",
+     false, false, close_drops_locks},
+    {"unlink-open", "%s was deleted or replaced while it was open",
+     "Connections that have it open go on with a file that has no name; whoever opens the path now "
+     "gets another, empty one. Commits go to the nameless file and are lost.",
+     "Close all connections first, or put the database back to its state while it stays open: "
+     "walgrind fixture, or the backup API into it.",
+     true, false, unlink_open},
+    {"wal-unlink", "the WAL of %s was deleted while it was in use",
+     "Committed transactions that were only in the WAL are gone for everybody who opens the database "
+     "from now on; new connections fail with 522 'disk I/O error'.",
+     "Never delete -wal or -shm files of a database that is open.", false, true, wal_unlink},
+    {"wal-unlink-by-sqlite", "SQLite deleted the WAL of %s though another process was using it",
+     "The process that closed its last connection believed to be alone, since the locks of the others "
+     "were gone. Their commits in that WAL are lost, and 522 'disk I/O error' follows.",
+     "This is what lost locks lead to: put right what made a process that had it open lose them, "
+     "which is a finding of its own.",
+     false, true, wal_unlink_by_sqlite},
+    {"shm-unlink", "the -shm of %s was deleted while it was in use",
+     "Connections that have it mapped and connections that open it anew no longer share their locks "
+     "and their index of the WAL: both write, and one of them loses its commits.",
+     "Never delete -wal or -shm files of a database that is open.", true, false, shm_unlink},
+    {"hot-journal-deleted", "the journal of %s was deleted behind SQLite's back",
+     "The rollback journal is what undoes a transaction that did not end. Without it a half-written "
+     "transaction stays in the database, which is then corrupt without any error.",
+     "Never delete -journal files; open the database once, and SQLite rolls back and deletes it.",
+     true, false, hot_journal_deleted},
+    {"copy-over", "%s was written over by code that is not SQLite",
+     "The file changed under the connections that have it open. Their caches, and a WAL that stayed "
+     "beside it, belong to the old content: 'malformed', or the old data again.",
+     "Close all connections first and remove the -wal, or restore through SQLite: the backup API "
+     "with the open database as target.",
+     true, false, copy_over},
+    {"fd-reuse", "code that is not SQLite wrote into SQLite's descriptor of %s",
+     "A descriptor was closed twice or used after it was closed, and its number belongs to the "
+     "database now. What was meant for a log or a socket lies in the database.",
+     "Find who writes to a stale descriptor number: the stack is below.", false, false, fd_reuse},
+    {"truncate-db", "%s was cut by code that is not SQLite",
+     "Pages are missing from now on: 'malformed', and SIGBUS in readers that have it mapped.",
+     "Never truncate a database file; delete rows, or DROP TABLE and VACUUM.", true, false,
+     truncate_db},
+    {"wal-truncate", "the WAL of %s was cut by code that is not SQLite",
+     "The index of the WAL points behind its end: every access fails with 522 'disk I/O error'.",
+     "Use PRAGMA wal_checkpoint(TRUNCATE).", false, false, wal_truncate},
+    {"shm-truncate", "the -shm of %s was cut while it was mapped",
+     "Whoever has it mapped dies from SIGBUS at the next access.", "Leave -shm files alone.", false,
+     false, shm_truncate},
+    {"fork-use", "a connection to %s was used after fork()",
+     "Locks belong to the process that took them: the child has none, though its copy of the "
+     "connection believes it has. Both write; commits are lost or the database breaks.",
+     "Open a connection of its own in each process, after the fork. In pre-fork servers: in the "
+     "worker's start hook.",
+     false, true, fork_use},
+    {"hard-link", "%s is open under two names",
+     "SQLite finds the -wal and the journal by the name. With two names there are two of them for "
+     "one database.",
+     "Use one name. Copy instead of linking.", false, false, hard_link},
+    {"two-copies", "two libraries of SQLite in one process have %s open",
+     "Each keeps its own list of the locks of the process. When one of them closes the file, POSIX "
+     "ends the locks of the other.",
+     "Link one SQLite only: the system's, or the bundled one.", false, false, two_copies},
+    {"nofile", "no descriptor was left to open %s",
+     "The limit of open files was reached: SQLITE_CANTOPEN (14).",
+     "Close connections (in Python `with sqlite3.connect(...)` ends the transaction, not the "
+     "connection), use a pool, or raise RLIMIT_NOFILE.",
+     false, true, nofile},
+    {"disk-full", "no space was left to write %s",
+     "SQLITE_FULL (13), or 4874 'disk I/O error' where the -shm could not grow.",
+     "Make room; a WAL that grows without end has a reader that never ends.", false, true,
+     disk_full},
+    {"fsize-limit", "%s would have passed the limit of file sizes",
+     "RLIMIT_FSIZE makes writes fail: 778 'disk I/O error'.", "Raise the limit (ulimit -f).", false,
+     true, fsize_limit},
+    {"as-limit", "no address space was left to map %s",
+     "RLIMIT_AS makes mmap fail: 5386 'disk I/O error'.",
+     "Raise the limit (ulimit -v), or PRAGMA mmap_size=0.", false, true, as_limit},
+    {"dir-readonly", "the directory of %s does not let SQLite create its journal",
+     "SQLite needs to create -journal or -wal beside the database: 1544, or 14 in WAL mode.",
+     "Let the process write to the directory, not only to the file.", false, true, dir_readonly},
+};
+const size_t wg_detector_count = sizeof wg_detectors / sizeof wg_detectors[0];
+
+const struct wg_detector *wg_detector_find(const char *id)
+{
+    for (size_t i = 0; i < wg_detector_count; i++)
+        if (strcmp(wg_detectors[i].id, id) == 0)
+            return &wg_detectors[i];
+    return NULL;
+}

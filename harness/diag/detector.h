@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * detector.h - the table of detectors.
+ *
+ * A detector looks at one event and at what is known before it (struct wg_diag_view), and says
+ * whether the call was wrong. With `used_later` the finding is kept back until somebody locks or
+ * writes the file after it: a wrong call that nobody can feel is no finding.
+ *
+ * To add one: a row in detector.c with its function, an entry in the table of docs/diagnosis.md, a
+ * bad program and its control in suites/mechanisms.
+ */
+#ifndef WG_HARNESS_DIAG_DETECTOR_H
+#define WG_HARNESS_DIAG_DETECTOR_H
+
+#include "harness/trace/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A process that has a file open through SQLite. */
+struct wg_holder {
+    const struct wg_trace_process *process;
+    uint64_t dev, ino;
+    const char *database;
+    uint64_t module; /* a number for the object that opened it, 0 unknown */
+    int fds;
+};
+
+struct wg_diag_view {
+    const struct wg_trace *trace;
+    const struct wg_trace_event *event;
+    const struct wg_holder
+        *holders; /* alive, of the inode in question, the own process among them */
+    size_t holder_count;
+    const struct wg_holder *target; /* the same for record->ino2 */
+    size_t target_count;
+};
+
+struct wg_detector {
+    const char *id;
+    const char *title; /* "%s" is the database's file name */
+    const char *why;   /* what it means */
+    const char *fix;
+    bool used_later;
+    bool once; /* per process and database, wherever it is done */
+    bool (*matches)(const struct wg_diag_view *view);
+};
+
+extern const struct wg_detector wg_detectors[];
+extern const size_t wg_detector_count;
+/* NULL when there is none of that id. */
+const struct wg_detector *wg_detector_find(const char *id);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * diag.c - one pass over the trace: who has which file open, and what each detector says.
+ *
+ * Holders are kept per process and inode, from opens and closes by SQLite. A process counts as
+ * alive at a moment when the trace has something of it later, so one that was killed long ago holds
+ * nothing.
+ */
+#include "harness/diag/diag.h"
+
+#include "harness/base/str.h"
+#include "harness/diag/detector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Holders that a view may show; more are not needed to be certain. */
+#define VIEW_MAX 32
+
+struct fold {
+    const struct wg_trace *trace;
+    int64_t *last_ns; /* by process: time of its last record */
+    struct wg_holder *holders;
+    size_t holder_count, holder_room;
+    struct wg_finding *kept_back; /* wait for somebody to use the file */
+    size_t kept_count;
+    struct wg_findings *out;
+};
+
+static bool is_family(enum wg_trace_role role)
+{
+    return role == WG_TRACE_ROLE_DATABASE || role == WG_TRACE_ROLE_WAL ||
+           role == WG_TRACE_ROLE_SHM || role == WG_TRACE_ROLE_JOURNAL ||
+           role == WG_TRACE_ROLE_EMPTY;
+}
+
+static bool by_sqlite(const struct wg_trace_event *event)
+{
+    return event->origin == WG_TRACE_ORIGIN_SQLITE ||
+           event->origin == WG_TRACE_ORIGIN_SQLITE_LIKELY;
+}
+
+static struct wg_holder *find_holder(struct fold *fold, const struct wg_trace_process *process,
+                                     uint64_t dev, uint64_t ino)
+{
+    for (size_t i = fold->holder_count; i-- > 0;) {
+        struct wg_holder *holder = &fold->holders[i];
+        if (holder->ino == ino && holder->dev == dev && holder->process == process)
+            return holder;
+    }
+    return NULL;
+}
+
+static void drop_holder(struct fold *fold, struct wg_holder *holder)
+{
+    *holder = fold->holders[--fold->holder_count];
+}
+
+static void drop_pid(struct fold *fold, pid_t pid)
+{
+    for (size_t i = fold->holder_count; i-- > 0;)
+        if (fold->holders[i].process->pid == pid)
+            drop_holder(fold, &fold->holders[i]);
+}
+
+static void add_holder(struct fold *fold, const struct wg_trace_event *event)
+{
+    /* Before that its closes may be missing, and it would seem to hold what it closed long ago. */
+    if (event->process->frequent_dropped > 0 && event->time_ns < event->process->frequent_since_ns)
+        return;
+    struct wg_holder *holder =
+        find_holder(fold, event->process, event->record->dev, event->record->ino);
+    if (holder) {
+        holder->fds++;
+        return;
+    }
+    if (fold->holder_count == fold->holder_room) {
+        fold->holder_room = fold->holder_room ? 2 * fold->holder_room : 64;
+        fold->holders = wg_realloc(fold->holders, fold->holder_room * sizeof *fold->holders);
+    }
+    fold->holders[fold->holder_count++] = (struct wg_holder){.process = event->process,
+                                                             .dev = event->record->dev,
+                                                             .ino = event->record->ino,
+                                                             .database = event->database,
+                                                             .module = event->record->caller,
+                                                             .fds = 1};
+}
+
+/* What the event changes in who holds what; after the detectors have seen it. */
+static void follow(struct fold *fold, const struct wg_trace_event *event)
+{
+    const struct wg_trace_record *record = event->record;
+    switch (event->type) {
+    case WG_TRACE_OPEN:
+        if (record->error == 0 && is_family(event->role) && by_sqlite(event))
+            add_holder(fold, event);
+        break;
+    case WG_TRACE_CLOSE: {
+        struct wg_holder *holder = find_holder(fold, event->process, record->dev, record->ino);
+        bool sqlites = event->opener == WG_TRACE_ORIGIN_SQLITE ||
+                       event->opener == WG_TRACE_ORIGIN_SQLITE_LIKELY;
+        if (holder && (record->open_count <= 1 || (sqlites && --holder->fds <= 0)))
+            drop_holder(fold, holder);
+        break;
+    }
+    /* Not at WG_TRACE_EXEC: the child of a vfork() calls exec in its parent's name. */
+    case WG_TRACE_EXIT:
+    case WG_TRACE_PROCESS: drop_pid(fold, event->process->pid); break;
+    default: break;
+    }
+}
+
+static size_t view_holders(const struct fold *fold, uint64_t dev, uint64_t ino, int64_t time_ns,
+                           struct wg_holder *ret_holders)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < fold->holder_count && count < VIEW_MAX && ino != 0; i++) {
+        const struct wg_holder *holder = &fold->holders[i];
+        if (holder->ino == ino && holder->dev == dev &&
+            fold->last_ns[holder->process->index] > time_ns)
+            ret_holders[count++] = *holder;
+    }
+    return count;
+}
+
+static struct wg_finding *append(struct wg_finding **items, size_t *count,
+                                 const struct wg_finding *finding)
+{
+    *items = wg_realloc(*items, (*count + 1) * sizeof **items);
+    (*items)[*count] = *finding;
+    return &(*items)[(*count)++];
+}
+
+static bool same_place(const struct wg_finding *a, const struct wg_finding *b)
+{
+    if (a->detector != b->detector || a->event.process != b->event.process ||
+        strcmp(a->database, b->database) != 0)
+        return false;
+    return a->detector->once || (a->event.script[0] || b->event.script[0]
+                                     ? strcmp(a->event.script, b->event.script) == 0
+                                     : a->event.record->caller == b->event.record->caller);
+}
+
+static void report(struct fold *fold, const struct wg_finding *finding)
+{
+    for (size_t i = 0; i < fold->out->count; i++) {
+        if (same_place(&fold->out->items[i], finding)) {
+            fold->out->items[i].times++;
+            return;
+        }
+    }
+    append(&fold->out->items, &fold->out->count, finding);
+}
+
+static void found(struct fold *fold, const struct wg_detector *detector,
+                  const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    struct wg_finding finding = {.detector = detector, .event = *event, .times = 1};
+    bool replaced = event->type == WG_TRACE_RENAME && view->target_count > 0;
+    const struct wg_holder *holders = replaced ? view->target : view->holders;
+    finding.holder_count = replaced ? view->target_count : view->holder_count;
+    for (size_t i = 0; i < finding.holder_count; i++)
+        if (i < sizeof finding.holders / sizeof finding.holders[0])
+            finding.holders[i] = holders[i].process->pid;
+    finding.database = event->database[0] ? event->database : event->path;
+    if (replaced)
+        finding.database = holders[0].database;
+    finding.locks_lost = wg_trace_held_count(event->record->held);
+    if (detector->used_later)
+        append(&fold->kept_back, &fold->kept_count, &finding);
+    else
+        report(fold, &finding);
+}
+
+/* Reports what was kept back for a file that SQLite uses now. */
+static void confirm(struct fold *fold, const struct wg_trace_event *event)
+{
+    bool uses = event->type == WG_TRACE_LOCK || event->type == WG_TRACE_WRITE;
+    if (!uses || !by_sqlite(event) || fold->kept_count == 0)
+        return;
+    for (size_t i = 0; i < fold->kept_count; i++) {
+        const struct wg_finding *kept = &fold->kept_back[i];
+        const struct wg_trace_record *wrong = kept->event.record;
+        uint64_t ino = kept->event.type == WG_TRACE_RENAME ? wrong->ino2 : wrong->ino;
+        bool same_file = event->record->ino == ino && event->record->dev == wrong->dev;
+        bool same_family = kept->event.role != WG_TRACE_ROLE_DATABASE &&
+                           strcmp(event->database, kept->database) == 0;
+        if ((same_file || same_family) && event->time_ns > kept->event.time_ns) {
+            report(fold, kept);
+            fold->kept_back[i--] = fold->kept_back[--fold->kept_count];
+        }
+    }
+}
+
+static int by_time(const void *a, const void *b)
+{
+    int64_t left = ((const struct wg_finding *)a)->event.time_ns;
+    int64_t right = ((const struct wg_finding *)b)->event.time_ns;
+    return (left > right) - (left < right);
+}
+
+static void see(struct fold *fold, const struct wg_trace_event *event)
+{
+    struct wg_holder holders[VIEW_MAX], target[VIEW_MAX];
+    struct wg_diag_view view = {
+        .trace = fold->trace, .event = event, .holders = holders, .target = target};
+    confirm(fold, event);
+    view.holder_count =
+        view_holders(fold, event->record->dev, event->record->ino, event->time_ns, holders);
+    if (event->type == WG_TRACE_RENAME)
+        view.target_count =
+            view_holders(fold, event->record->dev, event->record->ino2, event->time_ns, target);
+    for (size_t i = 0; i < wg_detector_count; i++)
+        if (wg_detectors[i].matches(&view))
+            found(fold, &wg_detectors[i], &view);
+    follow(fold, event);
+}
+
+void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
+{
+    struct fold fold = {.trace = trace, .out = ret_findings};
+    *ret_findings = (struct wg_findings){0};
+    fold.last_ns = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *fold.last_ns);
+    for (size_t i = 0; i < wg_trace_count(trace); i++) {
+        struct wg_trace_event event;
+        wg_trace_get(trace, i, &event);
+        fold.last_ns[event.process->index] = event.time_ns;
+    }
+    for (size_t i = 0; i < wg_trace_count(trace); i++) {
+        struct wg_trace_event event;
+        wg_trace_get(trace, i, &event);
+        see(&fold, &event);
+    }
+    if (ret_findings->count > 0)
+        qsort(ret_findings->items, ret_findings->count, sizeof *ret_findings->items, by_time);
+    free(fold.last_ns);
+    free(fold.holders);
+    free(fold.kept_back);
+}
+
+void wg_findings_finish(struct wg_findings *findings)
+{
+    free(findings->items);
+    *findings = (struct wg_findings){0};
+}

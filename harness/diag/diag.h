@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * diag.h - names what was done wrong to SQLite databases: findings from a trace.
+ *
+ * A finding has the call that was wrong, who made it and where, and whom it hurt. It is made from
+ * the trace alone, by detectors that are rows of a table (detector.h). One false alarm and people
+ * stop reading, so a detector that cannot be certain is silent: a file that is deleted while open
+ * counts only once somebody has used it afterwards, a process only while the trace shows it alive.
+ *
+ * Sources: sqlite.org/howtocorrupt.html, lockingv3.html, walformat.html.
+ */
+#ifndef WG_HARNESS_DIAG_DIAG_H
+#define WG_HARNESS_DIAG_DIAG_H
+
+#include "harness/trace/trace.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+struct wg_detector;
+
+struct wg_finding {
+    const struct wg_detector *detector;
+    struct wg_trace_event event; /* the first wrong call; strings belong to the trace */
+    const char *database;        /* path of the database that it hurts */
+    const char *other_path;      /* second name or file, when the detector has one; else NULL */
+    size_t times;                /* how often by the same process from the same place */
+    unsigned locks_lost;         /* dropped by the first call */
+    pid_t holders[8];            /* processes that had it open, as many as fit */
+    size_t holder_count;         /* of all of them */
+};
+
+struct wg_findings {
+    struct wg_finding *items; /* ordered by time */
+    size_t count;
+};
+
+/* Reads the whole trace. `ret_findings` stays valid as long as the trace. */
+void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings);
+void wg_findings_finish(struct wg_findings *findings);
+
+/* A finding as text of some lines, like a compiler's error. */
+void wg_finding_print(const struct wg_finding *finding, const struct wg_trace *trace, FILE *out);
+/* What a detector looks for, what it means and what to do, in the same shape. */
+void wg_detector_print(const struct wg_detector *detector, FILE *out);
+/* {"id", "title", "database", "pid", "tid", "command", "call", "at_mono_ns", "times", "where",
+ * "holders", "advice"}; the caller owns it. "at_mono_ns" is CLOCK_MONOTONIC. */
+json_t *wg_finding_json(const struct wg_finding *finding);
+
+#endif
