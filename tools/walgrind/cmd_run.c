@@ -18,6 +18,7 @@
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/locate.h"
 #include "tools/walgrind/repeat.h"
+#include "tools/walgrind/run_config.h"
 #include "tools/walgrind/run_directory.h"
 
 #include <errno.h>
@@ -30,103 +31,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define SUITE_TIMEOUT_MS  30000
-#define SWARM_WORKERS_MIN 4 /* fewer at once are no storm */
-
-struct run_options {
-    const char *isolate;
-    bool both;
-    bool swarm;
-    long workers;
-    int64_t timeout_ms;
-    int64_t grace_ms;
-    long repeat;
-    long seed;
-    bool shuffle;
-    const char *run_directory;
-    const char *suite_binary;
-    const char *junit;
-    const char *server;
-    const char *server_url;
-    const char *init;
-    struct wg_strv inputs;
-    const char *ready;
-    int64_t ready_timeout_ms;
-    struct wg_strv server_args;
-    struct wg_strv init_args;
-    struct wg_strv server_env;
-    const char *reset;
-    const char *check;
-    bool progress;
-};
-
-#define OPTION(member) offsetof(struct run_options, member)
-
-static const struct wg_option options_table[] = {
-    {"isolate", 'i', WG_OPTION_CHOICE, OPTION(isolate), "suite|worker|none|swarm",
-     "Unit of isolation: databases and server per suite, per worker, or one for all (none, also "
-     "called swarm: all tests at once, no resets). Default: suite, then none.",
-     0, 0},
-    {"swarm", 0, WG_OPTION_FLAG, OPTION(swarm), NULL, "Short for --isolate=none.", 0, 0},
-    {"both", 0, WG_OPTION_FLAG, OPTION(both), NULL,
-     "Run with --isolate (suite if not given), then the swarm.", 0, 0},
-    {"workers", 'j', WG_OPTION_INT, OPTION(workers), "N",
-     "Tests or servers at once. Default: twice the processors, at least 4.", 1, WG_LIMIT_WORKERS},
-    {"timeout", 't', WG_OPTION_DURATION, OPTION(timeout_ms), "TIME",
-     "Deadline of a test that sets none itself. Default: 30s.", 0, 0},
-    {"grace", 0, WG_OPTION_DURATION, OPTION(grace_ms), "TIME",
-     "From SIGTERM to SIGKILL, for tests and servers. Default: 2s.", 0, 0},
-    {"repeat", 0, WG_OPTION_INT, OPTION(repeat), "N",
-     "Do it all N times; a failure that shows in some runs only needs many.", 1, 1000000},
-    {"shuffle", 0, WG_OPTION_FLAG, OPTION(shuffle), NULL,
-     "Run suites and tests in random order; the seed is printed.", 0, 0},
-    {"seed", 0, WG_OPTION_INT, OPTION(seed), "N", "The seed of --shuffle; implies it.", 1,
-     1000000000},
-    {"run-dir", 0, WG_OPTION_STRING, OPTION(run_directory), "DIR",
-     "Keep the record of the run there. Default: a new directory below .walgrind/runs.", 0, 0},
-    {"junit", 0, WG_OPTION_STRING, OPTION(junit), "FILE",
-     "Write JUnit XML there too (the run directory has it in any case).", 0, 0},
-    {"suite-binary", 0, WG_OPTION_STRING, OPTION(suite_binary), "FILE",
-     "The program with the tests. Default: the API suite of the reference server.", 0, 0},
-    {"server", 0, WG_OPTION_STRING, OPTION(server), "COMMAND",
-     "Shell command that starts the server under test; {port}, {data}, {url} and {db:NAME} are "
-     "replaced. Default: the embedded reference server.",
-     0, 0},
-    {"server-url", 0, WG_OPTION_STRING, OPTION(server_url), "URL",
-     "Run the tests against the server at that address, which somebody else started: nothing is "
-     "started, cloned, reset or verified, all tests share it as in the swarm, and those that need its "
-     "files are skipped.",
-     0, 0},
-    {"init", 0, WG_OPTION_STRING, OPTION(init), "COMMAND",
-     "Shell command that fills {data} with fresh databases, once; its result is cached as template. "
-     "Needed with --server.",
-     0, 0},
-    {"input", 0, WG_OPTION_LIST, OPTION(inputs), "PATH",
-     "File or directory that --init depends on: the template is rebuilt when it changes.", 0, 0},
-    {"ready", 0, WG_OPTION_STRING, OPTION(ready), "PATH",
-     "Path that the server answers once it is ready. Default: /health for the reference server, else "
-     "a TCP connection is enough.",
-     0, 0},
-    {"ready-timeout", 0, WG_OPTION_DURATION, OPTION(ready_timeout_ms), "TIME",
-     "From the start of a server to its first good answer. Default: 30s.", 0, 0},
-    {"server-arg", 0, WG_OPTION_LIST, OPTION(server_args), "ARG",
-     "One more argument for the reference server, e.g. --server-arg=--break=crash.", 0, 0},
-    {"init-arg", 0, WG_OPTION_LIST, OPTION(init_args), "ARG",
-     "One more argument for the reference server when it initialises the template.", 0, 0},
-    {"server-env", 0, WG_OPTION_LIST, OPTION(server_env), "NAME=VALUE",
-     "One more environment variable for the server.", 0, 0},
-    {"reset", 0, WG_OPTION_STRING, OPTION(reset), "STRATEGY",
-     "How databases are reset between tests. Default: auto, which picks the fastest that is safe.",
-     0, 0},
-    {"check", 0, WG_OPTION_STRING, OPTION(check), "COMMAND",
-     "Shell command that looks at the data of each server after it has stopped ({data} and {db:NAME} "
-     "are replaced): it exits with 1 after printing a line per violation. Default: --check of the "
-     "reference server; 'none' turns it off.",
-     0, 0},
-    {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
-     "Show progress on stderr (--no-progress: do not).", 0, 0},
-    {0},
-};
+#define SUITE_TIMEOUT_MS 30000
 
 static int run(int argc, char **argv);
 
@@ -141,13 +46,13 @@ const struct wg_command wg_command_run = {
         "glob of a suite (files_*); without one all tests run.\n\n"
         "The verdict is PASS only if no test failed and no I/O error, corruption or unexpected 5xx "
         "showed anywhere: in the server's result codes and logs, in the answers, in the databases.",
-    .options = options_table,
+    .options = wg_run_config_options,
     .run = run,
 };
 
 /* Everything that lives as long as one run. */
 struct session {
-    struct run_options options;
+    struct wg_run_config options;
     struct wg_strv patterns;
     char *suite_binary, *refserver;
     char *repeat_prefix;
@@ -186,10 +91,7 @@ static void session_finish(struct session *session)
     wg_strv_finish(&session->init_argv);
     wg_strv_finish(&session->check_argv);
     wg_strv_finish(&session->inputs);
-    wg_strv_finish(&session->options.inputs);
-    wg_strv_finish(&session->options.server_args);
-    wg_strv_finish(&session->options.init_args);
-    wg_strv_finish(&session->options.server_env);
+    wg_run_config_finish(&session->options);
     free(session->suite_binary);
     free(session->refserver);
     free(session->repeat_prefix);
@@ -245,7 +147,7 @@ static int check_strategy(const char *name, struct wg_err *err)
 }
 
 /* A server of somebody else: what would start, fill, reset or look into one has no meaning. */
-static int choose_url(struct run_options *options, struct wg_err *err)
+static int choose_url(struct wg_run_config *options, struct wg_err *err)
 {
     const struct {
         const char *name;
@@ -274,7 +176,7 @@ static int choose_url(struct run_options *options, struct wg_err *err)
 /* The reference server unless --server names another. */
 static int choose_server(struct session *session, struct wg_err *err)
 {
-    struct run_options *options = &session->options;
+    struct wg_run_config *options = &session->options;
     if (options->server_url)
         return choose_url(options, err);
     if (options->server) {
@@ -322,7 +224,7 @@ static int choose_server(struct session *session, struct wg_err *err)
 
 static int open_suite(struct session *session, struct wg_err *err)
 {
-    struct run_options *options = &session->options;
+    struct wg_run_config *options = &session->options;
     if (options->suite_binary)
         session->suite_binary = wg_strdup(options->suite_binary);
     else if (wg_locate_api_suite(&session->suite_binary, err) != 0)
@@ -441,7 +343,7 @@ static int prepare(struct session *session, struct wg_err *err)
 
 static int execute(struct session *session, struct wg_err *err)
 {
-    const struct run_options *options = &session->options;
+    const struct wg_run_config *options = &session->options;
     const struct wg_mode *modes[3] = {wg_mode_find(options->isolate ? options->isolate : "suite")};
     if (options->both && !modes[0]->swarm)
         modes[1] = wg_mode_find("none");
@@ -511,56 +413,21 @@ static int conclude(struct session *session)
     return wg_verdict_exit_code(wg_model_verdict(&session->model));
 }
 
-static long default_workers(void)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    long workers = 2 * (processors > 0 ? processors : 1);
-    if (workers < SWARM_WORKERS_MIN)
-        workers = SWARM_WORKERS_MIN;
-    return workers > WG_LIMIT_WORKERS ? WG_LIMIT_WORKERS : workers;
-}
-
-/* Options that follow from others. */
-static void settle_options(struct run_options *options)
-{
-    if (options->swarm)
-        options->isolate = "none";
-    if (options->server_url && !options->isolate)
-        options->isolate = "none";
-    if (!options->isolate)
-        options->both = true;
-    if (options->seed > 0)
-        options->shuffle = true;
-    if (options->shuffle && options->seed == 0) {
-        uint32_t random;
-        wg_random_bytes(&random, sizeof random);
-        options->seed = 1 + (long)(random % 1000000000u);
-    }
-    if (options->workers == 0)
-        options->workers = default_workers();
-}
-
 static int run(int argc, char **argv)
 {
     struct wg_err err = WG_ERR_INIT;
     struct session session = {
-        .options = {.timeout_ms = WG_DEFAULT_TEST_TIMEOUT_MS,
-                    .grace_ms = WG_DEFAULT_GRACE_MS,
-                    .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
-                    .repeat = 1,
-                    .progress = true},
         .suite_log_fd = -1,
         .interrupt_fd = -1,
     };
     wg_model_init(&session.model);
     int exit_code;
-    int parsed = wg_command_parse(&wg_command_run, argc, argv, false, &session.options,
-                                  &session.patterns, &err);
+    int parsed =
+        wg_run_config_read(&wg_command_run, argc, argv, &session.options, &session.patterns, &err);
     if (parsed != 0) {
         exit_code = parsed > 0 ? WG_EXIT_PASSED : wg_command_fail(&wg_command_run, &err);
         goto out;
     }
-    settle_options(&session.options);
     session.repeat_prefix = wg_repeat_prefix(argc, argv);
     if (prepare(&session, &err) != 0) {
         exit_code = wg_command_fail(&wg_command_run, &err);

@@ -101,8 +101,8 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-/* Stores one value of `option` in the options struct. */
-static int store(const struct wg_option *option, const char *text, void *values, struct wg_err *err)
+int wg_command_set(const struct wg_option *option, const char *text, void *values,
+                   struct wg_err *err)
 {
     char *place = (char *)values + option->offset;
     switch (option->kind) {
@@ -171,7 +171,7 @@ static int take_long(const struct wg_command *command, char **words, int left, v
     if (!option && wg_str_starts(name, "no-")) {
         option = find_option(command, name + 3, length - 3);
         if (option && option->kind == WG_OPTION_FLAG && !inline_value)
-            return store(option, NULL, values, err);
+            return wg_command_set(option, NULL, values, err);
         option = NULL;
     }
     if (!option)
@@ -179,14 +179,14 @@ static int take_long(const struct wg_command *command, char **words, int left, v
     if (option->kind == WG_OPTION_FLAG) {
         if (inline_value)
             return wg_err_set(err, WG_ERR_USAGE, "--%s takes no value", option->name);
-        return store(option, "", values, err);
+        return wg_command_set(option, "", values, err);
     }
     if (inline_value)
-        return store(option, inline_value, values, err);
+        return wg_command_set(option, inline_value, values, err);
     if (left < 2)
         return wg_err_set(err, WG_ERR_USAGE, "--%s needs a value: --%s=%s", option->name,
                           option->name, option->value);
-    return store(option, words[1], values, err) == 0 ? 1 : -1;
+    return wg_command_set(option, words[1], values, err) == 0 ? 1 : -1;
 }
 
 static int take_short(const struct wg_command *command, char **words, int left, void *values,
@@ -200,13 +200,13 @@ static int take_short(const struct wg_command *command, char **words, int left, 
     if (option->kind == WG_OPTION_FLAG) {
         if (*rest)
             return wg_err_set(err, WG_ERR_USAGE, "-%c takes no value", option->letter);
-        return store(option, "", values, err);
+        return wg_command_set(option, "", values, err);
     }
     if (*rest)
-        return store(option, rest, values, err);
+        return wg_command_set(option, rest, values, err);
     if (left < 2)
         return wg_err_set(err, WG_ERR_USAGE, "-%c needs a value", option->letter);
-    return store(option, words[1], values, err) == 0 ? 1 : -1;
+    return wg_command_set(option, words[1], values, err) == 0 ? 1 : -1;
 }
 
 int wg_command_parse(const struct wg_command *command, int argc, char **argv, bool stop_at_operand,

@@ -71,6 +71,11 @@ extern const struct wg_command *const wg_commands[];
 int wg_command_parse(const struct wg_command *command, int argc, char **argv, bool stop_at_operand,
                      void *values, struct wg_strv *ret_operands, struct wg_err *err);
 
+/* Stores one value of an option in the options struct, as the command line would; NULL turns a flag
+ * off. `text` is borrowed. */
+int wg_command_set(const struct wg_option *option, const char *text, void *values,
+                   struct wg_err *err);
+
 /* Prints "walgrind NAME: message" as one line on stderr; returns the error's exit code. */
 int wg_command_fail(const struct wg_command *command, const struct wg_err *err);
 

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""config.py - walgrind.yaml: what it sets, what goes first, and what an error says.
+
+    config.py WALGRIND
+
+Each row runs `walgrind run` on the reference server in a directory of its own. Prints one line per failed check and
+exits with 1. To add a case: a row in WORKS or FAILS.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+TEST = "auth/*"
+GENERAL = """
+run:
+  isolate: none
+  workers: 3
+  junit: general.xml
+profiles:
+  ci: {run: {workers: 5}}
+  env:
+    run:
+      server-env: [A=1, "B=two words"]
+"""
+# Configuration, words of the command line, what the output must show, files that must exist afterwards.
+WORKS = (
+    (GENERAL, (), "3 workers", ("general.xml",)),
+    (GENERAL, ("--profile=ci",), "5 workers", ("general.xml",)),
+    (GENERAL, ("--profile=ci", "--workers=2"), "2 workers", ("general.xml",)),
+    (GENERAL, ("--junit=own.xml",), "swarm:", ("own.xml",)),
+    (GENERAL, ("--isolate=suite",), "isolated:", ("general.xml",)),
+    (GENERAL, ("--profile=env",), "verdict: PASS", ()),
+    ("run: {progress: off, isolate: none}", (), "verdict: PASS", ()),
+    ("run: {both: yes, workers: 2}", ("--swarm",), "swarm:", ()),
+    ("bisect: {}\n", ("--swarm",), "swarm:", ()),
+    ("", ("--swarm",), "swarm:", ()),
+)
+# Configuration, words of the command line, the whole message.
+FAILS = (
+    ("run:\n  wokers: 3\n", (), "walgrind.yaml:2:3: unknown key 'wokers'; did you mean 'workers'?"),
+    ("run:\n  workers: many\n", (), "walgrind.yaml:2:12: --workers takes a whole number from 1 to 256, not 'many'"),
+    ("rum:\n  workers: 3\n", (), "walgrind.yaml:1:1: unknown key 'rum'; did you mean 'run'?"),
+    ("run:\n  progress: 7\n", (), "walgrind.yaml:2:13: this takes true or false"),
+    ("run:\n  workers: [1, 2]\n", (), "walgrind.yaml:2:12: a value is missing here, or is not a single one"),
+    ("run:\n  workers: 1\n  workers: 2\n", (), "walgrind.yaml:3:3: this key was there before"),
+    ("run: [1]\n", (), "walgrind.yaml:1:6: run takes keys with values, as in 'key: value'"),
+    ("run:\n\tworkers: 3\n", (), "walgrind.yaml:2:1: found character that cannot start any token"),
+    ("run:\n  config: other.yaml\n", (), "walgrind.yaml:2:3: --config and --profile belong to the command line"),
+    ("profiles: {ci: {rum: {}}}\n", ("--profile=ci",), "walgrind.yaml:1:17: unknown key 'rum'; did you mean 'run'?"),
+    (GENERAL, ("--profile=cy",), "walgrind.yaml has no profile 'cy'; did you mean 'ci'?"),
+    ("run: {}\n", ("--profile=ci",), "walgrind.yaml has no profiles, so none is called 'ci'"),
+    (None, ("--profile=ci",), "read the configuration walgrind.yaml: No such file or directory"),
+    (None, ("--config=no where.yaml",), "read the configuration no where.yaml: No such file or directory"),
+)
+
+
+def call(walgrind, place, text, words):
+    if text is not None:
+        with open(os.path.join(place, "walgrind.yaml"), "w", encoding="utf-8") as file:
+            file.write(text)
+    return subprocess.run([walgrind, "run", *words, TEST], cwd=place, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=120)
+
+
+def main():
+    walgrind, problems = os.path.abspath(sys.argv[1]), []
+    for text, words, shows, files in WORKS:
+        with tempfile.TemporaryDirectory(prefix="walgrind config ") as place:
+            done = call(walgrind, place, text, words)
+            output = done.stdout + done.stderr
+            if done.returncode != 0 or shows not in output:
+                problems.append(f"{words}: no '{shows}', exit code {done.returncode}: {output[-400:]}")
+            if "--swarm" in words and "isolated:" in output:
+                problems.append(f"{words}: the command line does not go first")
+            if text.startswith("run: {progress: off") and done.stderr:
+                problems.append(f"progress: off writes to stderr: {done.stderr[:200]}")
+            problems += [f"{words}: no {name}" for name in files if not os.path.exists(os.path.join(place, name))]
+    for text, words, message in FAILS:
+        with tempfile.TemporaryDirectory(prefix="walgrind config ") as place:
+            done = call(walgrind, place, text, words)
+            if (done.returncode, done.stderr, done.stdout) != (2, f"walgrind run: {message}\n", ""):
+                problems.append(f"{text!r}: expected '{message}', got {done.returncode} {done.stderr}")
+            if os.path.exists(os.path.join(place, ".walgrind")):
+                problems.append(f"{text!r}: a run was begun")
+    for problem in problems:
+        print(f"FAIL {problem}")
+    print(f"{len(WORKS) + len(FAILS)} cases, {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+main()

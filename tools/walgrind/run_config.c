@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/walgrind/run_config.h"
+
+#include "fixtures/unit/unit.h"
+#include "harness/base/limit.h"
+#include "harness/base/token.h"
+#include "harness/run/runner.h"
+#include "tools/walgrind/config.h"
+
+#include <unistd.h>
+
+#define SWARM_WORKERS_MIN 4 /* fewer at once are no storm */
+#define OPTION(member)    offsetof(struct wg_run_config, member)
+
+const struct wg_option wg_run_config_options[] = {
+    {"isolate", 'i', WG_OPTION_CHOICE, OPTION(isolate), "suite|worker|none|swarm",
+     "Unit of isolation: databases and server per suite, per worker, or one for all (none, also "
+     "called swarm: all tests at once, no resets). Default: suite, then none.",
+     0, 0},
+    {"swarm", 0, WG_OPTION_FLAG, OPTION(swarm), NULL, "Short for --isolate=none.", 0, 0},
+    {"both", 0, WG_OPTION_FLAG, OPTION(both), NULL,
+     "Run with --isolate (suite if not given), then the swarm.", 0, 0},
+    {"workers", 'j', WG_OPTION_INT, OPTION(workers), "N",
+     "Tests or servers at once. Default: twice the processors, at least 4.", 1, WG_LIMIT_WORKERS},
+    {"timeout", 't', WG_OPTION_DURATION, OPTION(timeout_ms), "TIME",
+     "Deadline of a test that sets none itself. Default: 30s.", 0, 0},
+    {"grace", 0, WG_OPTION_DURATION, OPTION(grace_ms), "TIME",
+     "From SIGTERM to SIGKILL, for tests and servers. Default: 2s.", 0, 0},
+    {"repeat", 0, WG_OPTION_INT, OPTION(repeat), "N",
+     "Do it all N times; a failure that shows in some runs only needs many.", 1, 1000000},
+    {"shuffle", 0, WG_OPTION_FLAG, OPTION(shuffle), NULL,
+     "Run suites and tests in random order; the seed is printed.", 0, 0},
+    {"seed", 0, WG_OPTION_INT, OPTION(seed), "N", "The seed of --shuffle; implies it.", 1,
+     1000000000},
+    {"run-dir", 0, WG_OPTION_STRING, OPTION(run_directory), "DIR",
+     "Keep the record of the run there. Default: a new directory below .walgrind/runs.", 0, 0},
+    {"junit", 0, WG_OPTION_STRING, OPTION(junit), "FILE",
+     "Write JUnit XML there too (the run directory has it in any case).", 0, 0},
+    {"suite-binary", 0, WG_OPTION_STRING, OPTION(suite_binary), "FILE",
+     "The program with the tests. Default: the API suite of the reference server.", 0, 0},
+    {"server", 0, WG_OPTION_STRING, OPTION(server), "COMMAND",
+     "Shell command that starts the server under test; {port}, {data}, {url} and {db:NAME} are "
+     "replaced. Default: the embedded reference server.",
+     0, 0},
+    {"server-url", 0, WG_OPTION_STRING, OPTION(server_url), "URL",
+     "Run the tests against the server at that address, which somebody else started: nothing is "
+     "started, cloned, reset or verified, all tests share it as in the swarm, and those that need its "
+     "files are skipped.",
+     0, 0},
+    {"init", 0, WG_OPTION_STRING, OPTION(init), "COMMAND",
+     "Shell command that fills {data} with fresh databases, once; its result is cached as template. "
+     "Needed with --server.",
+     0, 0},
+    {"input", 0, WG_OPTION_LIST, OPTION(inputs), "PATH",
+     "File or directory that --init depends on: the template is rebuilt when it changes.", 0, 0},
+    {"ready", 0, WG_OPTION_STRING, OPTION(ready), "PATH",
+     "Path that the server answers once it is ready. Default: /health for the reference server, else "
+     "a TCP connection is enough.",
+     0, 0},
+    {"ready-timeout", 0, WG_OPTION_DURATION, OPTION(ready_timeout_ms), "TIME",
+     "From the start of a server to its first good answer. Default: 30s.", 0, 0},
+    {"server-arg", 0, WG_OPTION_LIST, OPTION(server_args), "ARG",
+     "One more argument for the reference server, e.g. --server-arg=--break=crash.", 0, 0},
+    {"init-arg", 0, WG_OPTION_LIST, OPTION(init_args), "ARG",
+     "One more argument for the reference server when it initialises the template.", 0, 0},
+    {"server-env", 0, WG_OPTION_LIST, OPTION(server_env), "NAME=VALUE",
+     "One more environment variable for the server.", 0, 0},
+    {"reset", 0, WG_OPTION_STRING, OPTION(reset), "STRATEGY",
+     "How databases are reset between tests. Default: auto, which picks the fastest that is safe.",
+     0, 0},
+    {"check", 0, WG_OPTION_STRING, OPTION(check), "COMMAND",
+     "Shell command that looks at the data of each server after it has stopped ({data} and {db:NAME} "
+     "are replaced): it exits with 1 after printing a line per violation. Default: --check of the "
+     "reference server; 'none' turns it off.",
+     0, 0},
+    {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
+     "Show progress on stderr (--no-progress: do not).", 0, 0},
+    {"config", 0, WG_OPTION_STRING, OPTION(config), "FILE",
+     "Read options from FILE; those of the command line go first. Default: walgrind.yaml, if there "
+     "is one.",
+     0, 0},
+    {"profile", 0, WG_OPTION_STRING, OPTION(profile), "NAME",
+     "Also the options of this profile of the configuration.", 0, 0},
+    {0},
+};
+
+static const struct wg_run_config defaults = {
+    .timeout_ms = WG_DEFAULT_TEST_TIMEOUT_MS,
+    .grace_ms = WG_DEFAULT_GRACE_MS,
+    .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
+    .repeat = 1,
+    .progress = true,
+};
+
+static long default_workers(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    long workers = 2 * (processors > 0 ? processors : 1);
+    if (workers < SWARM_WORKERS_MIN)
+        workers = SWARM_WORKERS_MIN;
+    return workers > WG_LIMIT_WORKERS ? WG_LIMIT_WORKERS : workers;
+}
+
+/* Options that follow from others. */
+static void settle(struct wg_run_config *options)
+{
+    if (options->swarm)
+        options->isolate = "none";
+    if (options->server_url && !options->isolate)
+        options->isolate = "none";
+    if (!options->isolate)
+        options->both = true;
+    if (options->seed > 0)
+        options->shuffle = true;
+    if (options->shuffle && options->seed == 0) {
+        uint32_t random;
+        wg_random_bytes(&random, sizeof random);
+        options->seed = 1 + (long)(random % 1000000000u);
+    }
+    if (options->workers == 0)
+        options->workers = default_workers();
+}
+
+void wg_run_config_finish(struct wg_run_config *options)
+{
+    wg_strv_finish(&options->inputs);
+    wg_strv_finish(&options->server_args);
+    wg_strv_finish(&options->init_args);
+    wg_strv_finish(&options->server_env);
+    wg_strv_finish(&options->config_texts);
+}
+
+int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
+                       struct wg_run_config *ret_options, struct wg_strv *ret_operands,
+                       struct wg_err *err)
+{
+    struct wg_run_config given = defaults;
+    *ret_options = defaults;
+    int parsed = wg_command_parse(command, argc, argv, false, &given, ret_operands, err);
+    wg_run_config_finish(&given);
+    wg_strv_finish(ret_operands);
+    if (parsed == 0)
+        parsed = wg_config_load(command, given.config, given.profile, ret_options,
+                                &ret_options->config_texts, err);
+    if (parsed != 0)
+        return parsed;
+    if (given.isolate || given.swarm || given.both) {
+        ret_options->isolate = NULL;
+        ret_options->swarm = ret_options->both = false;
+    }
+    parsed = wg_command_parse(command, argc, argv, false, ret_options, ret_operands, err);
+    if (parsed == 0)
+        settle(ret_options);
+    return parsed;
+}

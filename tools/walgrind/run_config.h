@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* run_config.h - the options of `walgrind run`, from the command line and walgrind.yaml. */
+#ifndef WG_TOOLS_WALGRIND_RUN_CONFIG_H
+#define WG_TOOLS_WALGRIND_RUN_CONFIG_H
+
+#include "tools/walgrind/command.h"
+
+#include <stdint.h>
+
+struct wg_run_config {
+    const char *isolate;
+    bool both;
+    bool swarm;
+    long workers;
+    int64_t timeout_ms;
+    int64_t grace_ms;
+    long repeat;
+    long seed;
+    bool shuffle;
+    const char *run_directory;
+    const char *suite_binary;
+    const char *junit;
+    const char *server;
+    const char *server_url;
+    const char *init;
+    struct wg_strv inputs;
+    const char *ready;
+    int64_t ready_timeout_ms;
+    struct wg_strv server_args;
+    struct wg_strv init_args;
+    struct wg_strv server_env;
+    const char *reset;
+    const char *check;
+    bool progress;
+    const char *config;
+    const char *profile;
+    struct wg_strv config_texts; /* what the configuration gave; others point into it */
+};
+
+extern const struct wg_option wg_run_config_options[];
+
+/*
+ * Reads the configuration, then the command line over it, and settles what follows from others.
+ * `ret_options` is overwritten and finished by the caller in any case, so is `ret_operands`.
+ * Returns as wg_command_parse().
+ */
+int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
+                       struct wg_run_config *ret_options, struct wg_strv *ret_operands,
+                       struct wg_err *err);
+void wg_run_config_finish(struct wg_run_config *options);
+
+#endif
