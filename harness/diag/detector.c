@@ -64,6 +64,14 @@ static bool unlink_open(const struct wg_diag_view *view)
            view->target_count > 0;
 }
 
+static bool deleted_in_service(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    return event->type == WG_TRACE_UNLINK && event->role == WG_TRACE_ROLE_DATABASE &&
+           by_other(event->origin) && worked(view) && !is_held(view) && view->used_elsewhere &&
+           event->record->offset <= 1;
+}
+
 static bool wal_unlink(const struct wg_diag_view *view)
 {
     return is_foreign(view, WG_TRACE_UNLINK, WG_TRACE_ROLE_WAL);
@@ -217,84 +225,94 @@ const struct wg_detector wg_detectors[] = {
      "nobody has the database open, writes at the same time or deletes the WAL in use.",
      "Do not open a database file in a process that has it open through SQLite. Copy with the "
      "backup API or VACUUM INTO; read the file in a process of its own (cp, sha256sum).",
-     false, false, close_drops_locks},
+     WG_DIAG_AT_ONCE, false, close_drops_locks},
     {"unlink-open", "%s was deleted or replaced while it was open",
      "Connections that have it open go on with a file that has no name; whoever opens the path now "
      "gets another, empty one. Commits go to the nameless file and are lost.",
      "Close all connections first, or put the database back to its state while it stays open: "
      "walgrind fixture, or the backup API into it.",
-     true, false, unlink_open},
+     WG_DIAG_USED, false, unlink_open},
+    {"deleted-in-service", "%s was deleted while a process that works with it was running",
+     "Nobody had the file open at that moment, but a process that used it before goes on, and does "
+     "not find it: 14 'unable to open database file'.",
+     "Stop the server before its databases are deleted, or put them back to their state while it "
+     "runs: walgrind fixture.",
+     WG_DIAG_MISSED, true, deleted_in_service},
     {"wal-unlink", "the WAL of %s was deleted while it was in use",
      "Committed transactions that were only in the WAL are gone for everybody who opens the database "
      "from now on; new connections fail with 522 'disk I/O error'.",
-     "Never delete -wal or -shm files of a database that is open.", false, true, wal_unlink},
+     "Never delete -wal or -shm files of a database that is open.", WG_DIAG_AT_ONCE, true,
+     wal_unlink},
     {"wal-unlink-by-sqlite", "SQLite deleted the WAL of %s though another process was using it",
      "The process that closed its last connection believed to be alone, since the locks of the others "
      "were gone. Their commits in that WAL are lost, and 522 'disk I/O error' follows.",
      "This is what lost locks lead to: put right what made a process that had it open lose them, "
      "which is a finding of its own.",
-     false, true, wal_unlink_by_sqlite},
+     WG_DIAG_AT_ONCE, true, wal_unlink_by_sqlite},
     {"shm-unlink", "the -shm of %s was deleted while it was in use",
      "Connections that have it mapped and connections that open it anew no longer share their locks "
      "and their index of the WAL: both write, and one of them loses its commits.",
-     "Never delete -wal or -shm files of a database that is open.", true, false, shm_unlink},
+     "Never delete -wal or -shm files of a database that is open.", WG_DIAG_USED, false,
+     shm_unlink},
     {"hot-journal-deleted", "the journal of %s was deleted behind SQLite's back",
      "The rollback journal is what undoes a transaction that did not end. Without it a half-written "
      "transaction stays in the database, which is then corrupt without any error.",
      "Never delete -journal files; open the database once, and SQLite rolls back and deletes it.",
-     true, false, hot_journal_deleted},
+     WG_DIAG_USED, false, hot_journal_deleted},
     {"copy-over", "%s was written over by code that is not SQLite",
      "The file changed under the connections that have it open. Their caches, and a WAL that stayed "
      "beside it, belong to the old content: 'malformed', or the old data again.",
      "Close all connections first and remove the -wal, or restore through SQLite: the backup API "
      "with the open database as target.",
-     true, false, copy_over},
+     WG_DIAG_USED, false, copy_over},
     {"fd-reuse", "code that is not SQLite wrote into SQLite's descriptor of %s",
      "A descriptor was closed twice or used after it was closed, and its number belongs to the "
      "database now. What was meant for a log or a socket lies in the database.",
-     "Find who writes to a stale descriptor number: the stack is below.", false, false, fd_reuse},
+     "Find who writes to a stale descriptor number: the stack is below.", WG_DIAG_AT_ONCE, false,
+     fd_reuse},
     {"truncate-db", "%s was cut by code that is not SQLite",
      "Pages are missing from now on: 'malformed', and SIGBUS in readers that have it mapped.",
-     "Never truncate a database file; delete rows, or DROP TABLE and VACUUM.", true, false,
+     "Never truncate a database file; delete rows, or DROP TABLE and VACUUM.", WG_DIAG_USED, false,
      truncate_db},
     {"wal-truncate", "the WAL of %s was cut by code that is not SQLite",
      "The index of the WAL points behind its end: every access fails with 522 'disk I/O error'.",
-     "Use PRAGMA wal_checkpoint(TRUNCATE).", false, false, wal_truncate},
+     "Use PRAGMA wal_checkpoint(TRUNCATE).", WG_DIAG_AT_ONCE, false, wal_truncate},
     {"shm-truncate", "the -shm of %s was cut while it was mapped",
-     "Whoever has it mapped dies from SIGBUS at the next access.", "Leave -shm files alone.", false,
-     false, shm_truncate},
+     "Whoever has it mapped dies from SIGBUS at the next access.", "Leave -shm files alone.",
+     WG_DIAG_AT_ONCE, false, shm_truncate},
     {"fork-use", "a connection to %s was used after fork()",
      "Locks belong to the process that took them: the child has none, though its copy of the "
      "connection believes it has. Both write; commits are lost or the database breaks.",
      "Open a connection of its own in each process, after the fork. In pre-fork servers: in the "
      "worker's start hook.",
-     false, true, fork_use},
+     WG_DIAG_AT_ONCE, true, fork_use},
     {"hard-link", "%s is open under two names",
      "SQLite finds the -wal and the journal by the name. With two names there are two of them for "
      "one database.",
-     "Use one name. Copy instead of linking.", false, false, hard_link},
+     "Use one name. Copy instead of linking.", WG_DIAG_AT_ONCE, false, hard_link},
     {"two-copies", "two libraries of SQLite in one process have %s open",
      "Each keeps its own list of the locks of the process. When one of them closes the file, POSIX "
      "ends the locks of the other.",
-     "Link one SQLite only: the system's, or the bundled one.", false, false, two_copies},
+     "Link one SQLite only: the system's, or the bundled one.", WG_DIAG_AT_ONCE, false, two_copies},
     {"nofile", "no descriptor was left to open %s",
      "The limit of open files was reached: SQLITE_CANTOPEN (14).",
      "Close connections (in Python `with sqlite3.connect(...)` ends the transaction, not the "
      "connection), use a pool, or raise RLIMIT_NOFILE.",
-     false, true, nofile},
+     WG_DIAG_AT_ONCE, true, nofile},
     {"disk-full", "no space was left to write %s",
      "SQLITE_FULL (13), or 4874 'disk I/O error' where the -shm could not grow.",
-     "Make room; a WAL that grows without end has a reader that never ends.", false, true,
+     "Make room; a WAL that grows without end has a reader that never ends.", WG_DIAG_AT_ONCE, true,
      disk_full},
     {"fsize-limit", "%s would have passed the limit of file sizes",
-     "RLIMIT_FSIZE makes writes fail: 778 'disk I/O error'.", "Raise the limit (ulimit -f).", false,
-     true, fsize_limit},
+     "RLIMIT_FSIZE makes writes fail: 778 'disk I/O error'.", "Raise the limit (ulimit -f).",
+     WG_DIAG_AT_ONCE, true, fsize_limit},
     {"as-limit", "no address space was left to map %s",
      "RLIMIT_AS makes mmap fail: 5386 'disk I/O error'.",
-     "Raise the limit (ulimit -v), or PRAGMA mmap_size=0.", false, true, as_limit},
+     "Raise the limit (ulimit -v), or PRAGMA mmap_size=0.", WG_DIAG_AT_ONCE, true, as_limit},
     {"dir-readonly", "the directory of %s does not let SQLite create its journal",
      "SQLite needs to create -journal or -wal beside the database: 1544, or 14 in WAL mode.",
-     "Let the process write to the directory, not only to the file.", false, true, dir_readonly},
+     "Let the process write to the directory, not only to the file.", WG_DIAG_AT_ONCE, true,
+     dir_readonly},
 };
 const size_t wg_detector_count = sizeof wg_detectors / sizeof wg_detectors[0];
 

@@ -3,8 +3,8 @@
  * detector.h - the table of detectors.
  *
  * A detector looks at one event and at what is known before it (struct wg_diag_view), and says
- * whether the call was wrong. With `used_later` the finding is kept back until somebody locks or
- * writes the file after it: a wrong call that nobody can feel is no finding.
+ * whether the call was wrong. A wrong call that nobody can feel is no finding, so most wait for a
+ * sign that somebody did (enum wg_diag_sign).
  *
  * To add one: a row in detector.c with its function, an entry in the table of docs/diagnosis.md, a
  * bad program and its control in suites/mechanisms.
@@ -26,6 +26,12 @@ struct wg_holder {
     int fds;
 };
 
+enum wg_diag_sign {
+    WG_DIAG_AT_ONCE,
+    WG_DIAG_USED,   /* SQLite locks or writes the file, or the database it belongs to, afterwards */
+    WG_DIAG_MISSED, /* a process that had used the database fails to find it afterwards */
+};
+
 struct wg_diag_view {
     const struct wg_trace *trace;
     const struct wg_trace_event *event;
@@ -34,6 +40,7 @@ struct wg_diag_view {
     size_t holder_count;
     const struct wg_holder *target; /* the same for record->ino2 */
     size_t target_count;
+    bool used_elsewhere; /* another process has opened the database through SQLite before */
 };
 
 struct wg_detector {
@@ -41,7 +48,7 @@ struct wg_detector {
     const char *title; /* "%s" is the database's file name */
     const char *why;   /* what it means */
     const char *fix;
-    bool used_later;
+    enum wg_diag_sign sign;
     bool once; /* per process and database, wherever it is done */
     bool (*matches)(const struct wg_diag_view *view);
 };

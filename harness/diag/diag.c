@@ -11,19 +11,28 @@
 #include "harness/base/str.h"
 #include "harness/diag/detector.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Holders that a view may show; more are not needed to be certain. */
 #define VIEW_MAX 32
 
+/* A process has had a database open through SQLite at some time. */
+struct use {
+    const struct wg_trace_process *process;
+    const char *database;
+};
+
 struct fold {
     const struct wg_trace *trace;
     int64_t *last_ns; /* by process: time of its last record */
     struct wg_holder *holders;
     size_t holder_count, holder_room;
-    struct wg_finding *kept_back; /* wait for somebody to use the file */
+    struct wg_finding *kept_back; /* wait for their sign */
     size_t kept_count;
+    struct use *uses;
+    size_t use_count;
     struct wg_findings *out;
 };
 
@@ -38,6 +47,33 @@ static bool by_sqlite(const struct wg_trace_event *event)
 {
     return event->origin == WG_TRACE_ORIGIN_SQLITE ||
            event->origin == WG_TRACE_ORIGIN_SQLITE_LIKELY;
+}
+
+static bool has_used(const struct fold *fold, const struct wg_trace_process *process,
+                     const char *database)
+{
+    for (size_t i = fold->use_count; i-- > 0;)
+        if (fold->uses[i].process == process && strcmp(fold->uses[i].database, database) == 0)
+            return true;
+    return false;
+}
+
+static bool has_been_used_elsewhere(const struct fold *fold, const struct wg_trace_event *event)
+{
+    for (size_t i = 0; i < fold->use_count; i++)
+        if (fold->uses[i].process != event->process &&
+            strcmp(fold->uses[i].database, event->database) == 0)
+            return true;
+    return false;
+}
+
+static void add_use(struct fold *fold, const struct wg_trace_event *event)
+{
+    if (has_used(fold, event->process, event->database))
+        return;
+    fold->uses = wg_realloc(fold->uses, (fold->use_count + 1) * sizeof *fold->uses);
+    fold->uses[fold->use_count++] =
+        (struct use){.process = event->process, .database = event->database};
 }
 
 static struct wg_holder *find_holder(struct fold *fold, const struct wg_trace_process *process,
@@ -92,8 +128,10 @@ static void follow(struct fold *fold, const struct wg_trace_event *event)
     const struct wg_trace_record *record = event->record;
     switch (event->type) {
     case WG_TRACE_OPEN:
-        if (record->error == 0 && is_family(event->role) && by_sqlite(event))
+        if (record->error == 0 && is_family(event->role) && by_sqlite(event)) {
             add_holder(fold, event);
+            add_use(fold, event);
+        }
         break;
     case WG_TRACE_CLOSE: {
         struct wg_holder *holder = find_holder(fold, event->process, record->dev, record->ino);
@@ -167,26 +205,43 @@ static void found(struct fold *fold, const struct wg_detector *detector,
     if (replaced)
         finding.database = holders[0].database;
     finding.locks_lost = wg_trace_held_count(event->record->held);
-    if (detector->used_later)
+    if (detector->sign != WG_DIAG_AT_ONCE)
         append(&fold->kept_back, &fold->kept_count, &finding);
     else
         report(fold, &finding);
 }
 
-/* Reports what was kept back for a file that SQLite uses now. */
+/* Somebody works with the file that the wrong call was about, or with its database. */
+static bool is_used(const struct wg_finding *kept, const struct wg_trace_event *event)
+{
+    const struct wg_trace_record *wrong = kept->event.record;
+    if (event->type != WG_TRACE_LOCK && event->type != WG_TRACE_WRITE)
+        return false;
+    uint64_t ino = kept->event.type == WG_TRACE_RENAME ? wrong->ino2 : wrong->ino;
+    bool same_file = event->record->ino == ino && event->record->dev == wrong->dev;
+    bool same_family =
+        kept->event.role != WG_TRACE_ROLE_DATABASE && strcmp(event->database, kept->database) == 0;
+    return same_file || same_family;
+}
+
+static bool is_missed(const struct fold *fold, const struct wg_finding *kept,
+                      const struct wg_trace_event *event)
+{
+    return event->type == WG_TRACE_OPEN && event->record->error == ENOENT &&
+           strcmp(event->path, kept->database) == 0 &&
+           has_used(fold, event->process, kept->database);
+}
+
+/* Reports what was kept back and has its sign now. */
 static void confirm(struct fold *fold, const struct wg_trace_event *event)
 {
-    bool uses = event->type == WG_TRACE_LOCK || event->type == WG_TRACE_WRITE;
-    if (!uses || !by_sqlite(event) || fold->kept_count == 0)
+    if (fold->kept_count == 0 || !by_sqlite(event))
         return;
     for (size_t i = 0; i < fold->kept_count; i++) {
         const struct wg_finding *kept = &fold->kept_back[i];
-        const struct wg_trace_record *wrong = kept->event.record;
-        uint64_t ino = kept->event.type == WG_TRACE_RENAME ? wrong->ino2 : wrong->ino;
-        bool same_file = event->record->ino == ino && event->record->dev == wrong->dev;
-        bool same_family = kept->event.role != WG_TRACE_ROLE_DATABASE &&
-                           strcmp(event->database, kept->database) == 0;
-        if ((same_file || same_family) && event->time_ns > kept->event.time_ns) {
+        bool felt = kept->detector->sign == WG_DIAG_USED ? is_used(kept, event)
+                                                         : is_missed(fold, kept, event);
+        if (felt && event->time_ns > kept->event.time_ns) {
             report(fold, kept);
             fold->kept_back[i--] = fold->kept_back[--fold->kept_count];
         }
@@ -211,6 +266,7 @@ static void see(struct fold *fold, const struct wg_trace_event *event)
     if (event->type == WG_TRACE_RENAME)
         view.target_count =
             view_holders(fold, event->record->dev, event->record->ino2, event->time_ns, target);
+    view.used_elsewhere = event->type == WG_TRACE_UNLINK && has_been_used_elsewhere(fold, event);
     for (size_t i = 0; i < wg_detector_count; i++)
         if (wg_detectors[i].matches(&view))
             found(fold, &wg_detectors[i], &view);
@@ -237,6 +293,7 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
     free(fold.last_ns);
     free(fold.holders);
     free(fold.kept_back);
+    free(fold.uses);
 }
 
 void wg_findings_finish(struct wg_findings *findings)

@@ -188,7 +188,8 @@ static void track(struct wg_opening *opening, int fd, const struct stat *st,
     struct wg_fd entry = {
         .role = (uint8_t)role,
         .opener = note->record.origin,
-        .owner = wg_probe_live() ? wg_probe.local->pid : 0,
+        /* Another thread of a new child may still be making its file. */
+        .owner = wg_probe_live() ? wg_probe.local->pid : (int32_t)syscall(SYS_getpid),
         .flags = opening->flags,
         .path = wg_probe_name(path, size),
         .database = wg_probe_name(path, base),

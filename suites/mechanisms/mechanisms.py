@@ -95,6 +95,21 @@ def deletes_closed():
     connect().close()
 
 
+def deletes_between_uses():
+    connect().close()
+    other_process(f"import os; os.unlink({DB!r})")
+    try:
+        sqlite3.connect(f"file:{DB}?mode=rw", uri=True)
+    except sqlite3.Error:
+        pass
+
+
+def makes_it_anew():
+    connect().close()
+    other_process(f"import os; os.unlink({DB!r})")
+    use(connect())
+
+
 def renames_over_open():
     connection = connect()
     connect("new.db").close()
@@ -410,6 +425,7 @@ ROWS = (
     ("close-drops-locks", reads_magic, reads_magic_elsewhere),
     ("unlink-open", deletes_open, deletes_closed),
     ("unlink-open", renames_over_open, renames_over_closed),
+    ("deleted-in-service", deletes_between_uses, makes_it_anew),
     ("wal-unlink", deletes_wal, closes_last),
     ("wal-unlink-by-sqlite", loses_locks_and_wal, closes_last),
     ("shm-unlink", deletes_shm, deletes_shm_of_closed),

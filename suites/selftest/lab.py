@@ -71,6 +71,24 @@ def cells_have_their_classes(directory):
     check("the text shows the classes", "I " in done.stdout and "d " in done.stdout, done.stdout)
 
 
+def diagnosis_names_the_hazard(directory):
+    done = lab("--init=startup", "--hazard=second-process,backup-copy+second-process,wipe", "--directory=named",
+               directory=directory)
+    cells = classes_of(f"{directory}/named/lab.json")
+    fatal, wiped = cells["startup", "backup-copy+second-process"], cells["startup", "wipe"]
+    check("a copy inside and a process outside are fatal together", fatal["kind"] == "damaged", fatal["kind"])
+    check("their cause is named", "close-drops-locks" in fatal["findings"], str(fatal["findings"]))
+    check("deleted files are named", {"unlink-open", "deleted-in-service"} & set(wiped["findings"]),
+          str(wiped["findings"]))
+    check("an innocent process is not", cells["startup", "second-process"]["findings"] == [])
+    check("nothing is missing or made up", not any(cell["missing"] or cell["foreign"] for cell in cells.values()))
+    check("so the lab ends with 0", done.returncode == 0, done.stdout[-400:])
+    blind = lab("--init=startup", "--hazard=backup-copy+second-process", "--no-probe", "--directory=blind",
+                directory=directory)
+    check("without the probe nothing is named", classes_of(f"{directory}/blind/lab.json")
+          ["startup", "backup-copy+second-process"]["findings"] == [] and blind.returncode == 0, blind.stdout[-400:])
+
+
 def expectations_are_compared(directory):
     same = lab("--init=per-request", "--hazard=none", "--expect=seen.json", "--directory=again", *TESTS,
                directory=directory)
@@ -106,6 +124,7 @@ def interrupted_lab_keeps_its_table(directory):
 
 with tempfile.TemporaryDirectory(prefix="walgrind lab ") as place:
     cells_have_their_classes(place)
+    diagnosis_names_the_hazard(place)
     expectations_are_compared(place)
     wrong_words_are_told(place)
     interrupted_lab_keeps_its_table(place)

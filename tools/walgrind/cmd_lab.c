@@ -35,6 +35,7 @@ struct lab_options {
     const char *expect;
     const char *record;
     struct wg_strv run_args;
+    bool probe;
     bool progress;
 };
 
@@ -58,6 +59,10 @@ static const struct wg_option options_table[] = {
      "Write the kinds that were seen, for a later --expect.", 0, 0},
     {"run-arg", 0, WG_OPTION_LIST, OPTION(run_args), "ARG",
      "One more option for every `walgrind run` of the lab.", 0, 0},
+    {"probe", 0, WG_OPTION_FLAG, OPTION(probe), NULL,
+     "Run each cell under `walgrind exec`, compare its findings with the hazards, and exit 1 when a "
+     "hazard that did harm is not named, or one that was off is (--no-probe: do not).",
+     0, 0},
     {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
      "A line per run on stderr (--no-progress: none).", 0, 0},
     {0},
@@ -290,6 +295,8 @@ static long report(const struct lab_options *options, json_t *table, const char 
     wg_lab_write_text(table, &text);
     if (expected)
         differences = wg_lab_table_compare(table, expected, &text);
+    if (options->probe)
+        differences += wg_lab_table_misnamed(table, &text);
     printf("%s\nresults: %s/lab.html, lab.markdown, lab.json\n", text.data, directory);
     wg_buf_finish(&text);
     json_decref(expected);
@@ -330,7 +337,8 @@ static int measure(struct lab_options *options, struct wg_lab_options *cell, jso
 static int lab(int argc, char **argv)
 {
     struct wg_err err = WG_ERR_INIT;
-    struct lab_options options = {.repeat = 1, .timeout_ms = 120000, .progress = true};
+    struct lab_options options = {
+        .repeat = 1, .timeout_ms = 120000, .probe = true, .progress = true};
     struct wg_strv tests = {0};
     struct wg_run_directory directory = {0};
     struct wg_lab_options cell = {.walgrind = "/proc/self/exe", .stop_fd = -1};
@@ -349,6 +357,7 @@ static int lab(int argc, char **argv)
     cell.tests = tests.count ? tests.items : nothing;
     cell.run_args = options.run_args.count ? options.run_args.items : nothing;
     cell.timeout_ms = options.timeout_ms;
+    cell.probe = options.probe;
     exit_code = measure(&options, &cell, &table, &err);
 out:
     if (exit_code < 0)

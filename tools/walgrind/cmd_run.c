@@ -356,6 +356,7 @@ static int execute(struct session *session, struct wg_err *err)
         .reset_strategy = options->reset,
         .reset_timeout_ms = WG_DEFAULT_RESET_TIMEOUT_MS,
         .check_argv = session->check_argv.items,
+        .hide_files = !options->files,
         .kept_directory = session->directory.databases,
     };
     struct wg_remote_provider remote = {.url = options->server_url};

@@ -73,6 +73,9 @@ const struct wg_option wg_run_config_options[] = {
      "are replaced): it exits with 1 after printing a line per violation. Default: --check of the "
      "reference server; 'none' turns it off.",
      0, 0},
+    {"files", 0, WG_OPTION_FLAG, OPTION(files), NULL,
+     "Tests may look into the server's databases and files (--no-files: those that do are skipped).",
+     0, 0},
     {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
      "Show progress on stderr (--no-progress: do not).", 0, 0},
     {"config", 0, WG_OPTION_STRING, OPTION(config), "FILE",
@@ -89,6 +92,7 @@ static const struct wg_run_config defaults = {
     .grace_ms = WG_DEFAULT_GRACE_MS,
     .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
     .repeat = 1,
+    .files = true,
     .progress = true,
 };
 

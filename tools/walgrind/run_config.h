@@ -31,6 +31,7 @@ struct wg_run_config {
     struct wg_strv server_env;
     const char *reset;
     const char *check;
+    bool files;
     bool progress;
     const char *config;
     const char *profile;

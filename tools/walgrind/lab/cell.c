@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -85,6 +86,9 @@ static void take_evidence(struct fold *fold, const json_t *event)
         take_answer(fold, wg_json_str(event, "test", ""), wg_json_str(event, "message", ""));
         return;
     }
+    /* The one cause that SQLite names itself. */
+    if ((wg_json_int(event, "code", 0) & 0xff) == SQLITE_FULL)
+        json_object_set_new(fold->findings, "disk-full", json_true());
     for (int i = 0; i < WG_EVIDENCE_COUNT; i++)
         if (strcmp(wg_evidence_class_name((enum wg_evidence_class)i),
                    wg_json_str(event, "class", "")) == 0)
@@ -189,15 +193,40 @@ static json_t *find_journal_modes(const char *run)
     return modes;
 }
 
+/* The ids of the diagnosis; its record is large and goes. */
+static int take_findings(const char *probe, json_t *findings, struct wg_err *err)
+{
+    json_t *document = NULL, *finding;
+    size_t i;
+    char *path = wg_format("%s/findings.json", probe);
+    int rc = wg_json_read_file(path, &document, err);
+    json_array_foreach(json_object_get(document, "findings"), i, finding)
+        json_object_set_new(findings, wg_json_str(finding, "id", "?"), json_true());
+    json_decref(document);
+    free(path);
+    path = wg_format("%s/trace", probe);
+    if (rc == 0)
+        rc = wg_tree_remove(path, err);
+    free(path);
+    return rc;
+}
+
 static int start_run(const struct wg_lab_options *options, const char *init, const char *hazard,
-                     const char *run, int log_fd, struct wg_process **ret_process,
-                     struct wg_err *err)
+                     const char *run, const char *probe, int log_fd,
+                     struct wg_process **ret_process, struct wg_err *err)
 {
     struct wg_strv argv = {0};
+    if (options->probe) {
+        wg_strv_push(&argv, options->walgrind);
+        wg_strv_push(&argv, "exec");
+        wg_strv_take(&argv, wg_format("--output=%s", probe));
+        wg_strv_push(&argv, "--");
+    }
     wg_strv_push(&argv, options->walgrind);
     wg_strv_push(&argv, "run");
     wg_strv_push(&argv, "--swarm");
     wg_strv_push(&argv, "--no-progress");
+    wg_strv_push(&argv, "--no-files"); /* a test that opens a database is a second process */
     wg_strv_push(&argv, "--init-arg=--fresh");
     wg_strv_take(&argv, wg_format("--server-arg=--init=%s", init));
     char *hazards = wg_format("--server-arg=--hazard=%s", hazard);
@@ -259,6 +288,7 @@ int wg_lab_cell_run(const struct wg_lab_options *options, const char *init, cons
     char *run = wg_format("%s/%d", cell, round);
     char *log = wg_format("%s/%d.txt", cell, round);
     char *events = wg_format("%s/events.jsonl", run);
+    char *probe = wg_format("%s/%d.probe", cell, round);
     int64_t began = wg_clock_now_ns();
     int log_fd = -1;
     if (wg_tree_make(cell, err) != 0)
@@ -268,13 +298,14 @@ int wg_lab_cell_run(const struct wg_lab_options *options, const char *init, cons
         wg_err_errno(err, "create %s", log);
         goto out;
     }
-    if (start_run(options, init, hazard, run, log_fd, &process, err) != 0)
+    if (start_run(options, init, hazard, run, probe, log_fd, &process, err) != 0)
         goto out;
     rc = finish_run(options, process, log, &hung, err);
     if (rc != 0)
         goto out;
     rc = -1;
-    if (wg_events_read(events, take_event, &fold, err) != 0)
+    if (wg_events_read(events, take_event, &fold, err) != 0 ||
+        (options->probe && !hung && take_findings(probe, fold.findings, err) != 0))
         goto out;
     json_t *result = describe(&fold, hung);
     json_object_set_new(result, "init", json_string(init));
@@ -298,5 +329,6 @@ out:
     free(run);
     free(log);
     free(events);
+    free(probe);
     return rc;
 }

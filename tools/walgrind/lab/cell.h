@@ -55,6 +55,7 @@ struct wg_lab_options {
     const char *directory; /* of the lab; runs go below */
     char *const *tests;    /* patterns, NULL-terminated; empty: all */
     char *const *run_args; /* more options for `walgrind run`, NULL-terminated */
+    bool probe;            /* under `walgrind exec`, for the findings */
     int64_t timeout_ms;    /* of one run */
     int stop_fd;           /* readable once the lab is to stop; -1: never */
 };

@@ -10,19 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the diagnosis is to name when a hazard does harm; NULL: the hazard is none to SQLite. */
+/* What the diagnosis is to name when a hazard does harm, and what follows from that. A server that
+ * is killed and started again does nothing wrong to its databases, so it has no row. */
 static const struct {
     const char *hazard;
     const char *finding;
 } hazard_findings[] = {
     {"backup-copy", "close-drops-locks"},
     {"file-read", "close-drops-locks"},
+    {"backup-copy", "wal-unlink-by-sqlite"},
+    {"file-read", "wal-unlink-by-sqlite"},
+    {"wipe", "wal-unlink-by-sqlite"},
     {"wipe", "unlink-open"},
+    {"wipe", "deleted-in-service"},
     {"wipe", "wal-unlink"},
     {"wipe", "shm-unlink"},
     {"wipe", "hot-journal-deleted"},
     {"wipe", "copy-over"},
     {"fd-pressure", "nofile"},
+    {"small-disk", "disk-full"},
 };
 #define HAZARD_FINDINGS (sizeof hazard_findings / sizeof hazard_findings[0])
 
@@ -150,6 +156,9 @@ static bool is_on(const char *hazards, const char *name)
 static void finish_findings(json_t *cell)
 {
     const char *hazards = wg_json_str(cell, "hazard", "");
+    const char *kind = wg_json_str(cell, "kind", "");
+    /* A server that does not answer has no database error to explain. */
+    const bool red = strcmp(kind, "clean") != 0 && strcmp(kind, "outage") != 0;
     json_t *findings = json_array(), *missing = json_array(), *foreign = json_array();
     size_t i, k;
     json_t *round, *id;
@@ -162,7 +171,7 @@ static void finish_findings(json_t *cell)
         for (size_t other = 0; other < HAZARD_FINDINGS; other++)
             named |= strcmp(hazard_findings[other].hazard, hazard) == 0 &&
                      has_text(findings, hazard_findings[other].finding);
-        if (is_on(hazards, hazard) && !named)
+        if (is_on(hazards, hazard) && !named && red)
             add_once(missing, hazard);
     }
     json_array_foreach(findings, i, id)
@@ -213,6 +222,27 @@ long wg_lab_table_compare(json_t *table, const json_t *expected, struct wg_buf *
         differences++;
     }
     return differences;
+}
+
+long wg_lab_table_misnamed(const json_t *table, struct wg_buf *out)
+{
+    static const char *const lists[][2] = {{"missing", "not named"}, {"foreign", "named"}};
+    long count = 0;
+    size_t i, k;
+    json_t *cell, *name;
+    json_array_foreach(json_object_get(table, "cells"), i, cell)
+    {
+        for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++) {
+            json_array_foreach(json_object_get(cell, lists[l][0]), k, name)
+            {
+                wg_buf_printf(out, "%s x %s: the diagnosis has %s %s\n",
+                              wg_json_str(cell, "init", ""), wg_json_str(cell, "hazard", ""),
+                              lists[l][1], json_string_value(name));
+                count++;
+            }
+        }
+    }
+    return count;
 }
 
 json_t *wg_lab_table_expectations(const json_t *table)

@@ -28,6 +28,9 @@ void wg_lab_table_finish(json_t *table);
  * returns how many do.
  */
 long wg_lab_table_compare(json_t *table, const json_t *expected, struct wg_buf *out);
+/* Cells in which the diagnosis did not name a hazard that did harm, or named one that was off: a
+ * line for each, and their number. */
+long wg_lab_table_misnamed(const json_t *table, struct wg_buf *out);
 /* The table's own kinds in the shape of expectations. */
 json_t *wg_lab_table_expectations(const json_t *table);
 
