@@ -152,6 +152,29 @@ def tells_kinds_apart(checks, walgrind, place):
     checks.that("failed in another way" in done.stdout, "and it says that there were other failures")
 
 
+JOB = """
+import os, shutil, sqlite3, sys
+db = sqlite3.connect(os.path.join(sys.argv[1], "x.db"))
+db.execute("PRAGMA journal_mode = WAL").fetchall()
+db.execute("CREATE TABLE IF NOT EXISTS t(a)")
+if {bad} and int(os.environ["WALGRIND_SEED"]) % 2:
+    shutil.copy(os.path.join(sys.argv[1], "x.db"), os.path.join(sys.argv[1], "copy"))
+"""
+
+
+def hunts_findings(checks, walgrind, place):
+    """Nothing fails; only the diagnosis of walgrind exec tells good from bad."""
+    def content(number):
+        return {"job.py": JOB.replace("{bad}", str(history.descends(number, 77)))}
+    history = History(15, 77, content=content)
+    directory = os.path.join(place, "findings")
+    ids = history.write(directory)
+    command = f"d=$(mktemp -d) && '{walgrind}' exec --output=$d/run -- python3 job.py $d; code=$?; rm -r $d; exit $code"
+    done, report = Bisection(walgrind, directory).find(ids[0], ids[COMMITS - 1], command,
+                                                       "--match=finding:close-drops-locks", "--seed=5")
+    check_found(checks, done, report, ids[77], "a finding of the diagnosis")
+
+
 def works_in_parallel(checks, walgrind, place):
     history = History(7, 33, broken=0.1)
     directory = os.path.join(place, "parallel")
@@ -218,6 +241,39 @@ def checks_out_submodules(checks, walgrind, place):
     done, report = Bisection(walgrind, outer).find("HEAD~7", "HEAD", 'test "$(cat part/level)" = good')
     check_found(checks, done, report, git(outer, "rev-parse", "HEAD~2"), "in a submodule")
     checks.equal(snapshot(outer, ignored=("walgrind-bisect",)), before, "in a submodule: everything is untouched")
+
+
+def minds_no_settings(checks, walgrind, place):
+    """What users have in their configuration, environment and paths makes no difference, and their hooks do not run."""
+    history = History(14, 120)
+    directory = os.path.join(place, "it's a \"path\" with $PATH & spaces")
+    ids = history.write(directory)
+    hooks, ran = os.path.join(place, "hooks"), os.path.join(place, "hook-ran")
+    os.mkdir(hooks)
+    for name in ("post-checkout", "reference-transaction", "post-index-change"):
+        with open(os.path.join(hooks, name), "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\necho {name} >> '{ran}'\nexit 1\n")
+        os.chmod(os.path.join(hooks, name), 0o755)
+    settings = {"core.hooksPath": hooks, "log.showSignature": "true", "color.ui": "always", "core.pager": "false",
+                "submodule.recurse": "true", "core.fsmonitor": os.path.join(hooks, "post-checkout"),
+                "log.date": "relative", "format.pretty": "oneline", "core.quotePath": "true", "diff.noprefix": "true",
+                "core.autocrlf": "true", "checkout.defaultRemote": "none", "advice.detachedHead": "true"}
+    for name, value in settings.items():
+        git(directory, "config", name, value)
+    if os.path.exists(ran):
+        os.remove(ran)
+    added = {"GIT_DIR": os.path.join(directory, ".git"), "GIT_WORK_TREE": directory, "GIT_PREFIX": "sub/",
+             "GIT_INDEX_FILE": os.path.join(directory, ".git/index"), "CDPATH": place, "LC_ALL": "de_DE.UTF-8"}
+    before = dict(os.environ)
+    os.environ.update(added)
+    try:
+        done, report = Bisection(walgrind, directory).find(ids[0], ids[COMMITS - 1], 'test "$(cat level)" = good',
+                                                           "--seed=4", "--build=true")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    check_found(checks, done, report, ids[120], "under odd settings")
+    checks.that(not os.path.exists(ran), "no hook of the user's ran")
 
 
 def answers_honestly(checks, walgrind, place):
@@ -287,5 +343,5 @@ def complains_in_one_line(checks, walgrind, place):
 
 
 main(finds_culprits, survives_kills, leaves_no_process, syncs_every_record,
-     tells_kinds_apart, works_in_parallel, speaks_git, checks_out_submodules,
+     tells_kinds_apart, hunts_findings, works_in_parallel, speaks_git, minds_no_settings, checks_out_submodules,
      answers_honestly, writes_html, complains_in_one_line)

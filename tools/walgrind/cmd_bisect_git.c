@@ -44,6 +44,10 @@ static int read_back(int fd, struct wg_buf *out, struct wg_err *err)
     return size == 0 ? 0 : wg_err_errno(err, "read what git printed");
 }
 
+/* What a user may have set and a worktree of ours must not do. */
+static const char *const settings[] = {"core.hooksPath=/dev/null", "core.fsmonitor=false",
+                                       "submodule.recurse=false"};
+
 /* Runs git to its end; standard output and error go to the two buffers. */
 static int run_git(const struct bisect_repo *repo, const char *directory, const char *const *args,
                    struct wg_buf *out, struct wg_buf *complaint, int *ret_status,
@@ -63,8 +67,10 @@ static int run_git(const struct bisect_repo *repo, const char *directory, const 
     wg_strv_push(&argv, "--no-optional-locks");
     if (repo->git_dir && !directory)
         wg_strv_take(&argv, wg_format("--git-dir=%s", repo->git_dir));
-    wg_strv_push(&argv, "-c");
-    wg_strv_push(&argv, "core.hooksPath=/dev/null");
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        wg_strv_push(&argv, "-c");
+        wg_strv_push(&argv, settings[i]);
+    }
     for (size_t i = 0; args[i]; i++)
         wg_strv_push(&argv, args[i]);
     options.argv = argv.items;
