@@ -136,7 +136,7 @@ WRITABLE = (
     (r"harness/suite/main\.c", r"prepare_list", "filled by constructors, before main() could own it"),
     (r"tools/refserver/hazard/limit\.c", r"disk_left", "SQLite's system calls take no context"),
     (r"harness/probe/.*", r"wg_probe|wg_probe_reals|learnt|python|cached\.\d+", "injected code has no owner"),
-    (r"tools/walgrind/cmd_exec\.c", r"child_pid", "a signal handler takes no argument: the process that it signals"),
+    (r"tools/walgrind/foreground\.c", r"child_pid", "a signal handler takes no argument: the process that it signals"),
     (r"suites/unit/probe_worker\.c", r"memory|signal_path", "what a signal handler works with and on"),
     (r"suites/unit/db_worker\.c", r"line", "a line as long as the limit, in a program of its own"),
 )

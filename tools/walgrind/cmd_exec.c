@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cmd_exec.c - walgrind exec: run any command with the probe in it and in everything it starts.
- *
- * The command stays in the foreground process group and has this program's descriptors, as if it
- * had been started by hand. This program only waits: signals from the keyboard reach the command by
- * themselves, SIGTERM and SIGHUP are handed on.
  */
 #include "harness/base/json.h"
 #include "harness/base/str.h"
@@ -12,17 +8,16 @@
 #include "harness/sys/tree.h"
 #include "harness/trace/trace.h"
 #include "tools/walgrind/commands.h"
+#include "tools/walgrind/foreground.h"
 #include "tools/walgrind/locate.h"
 #include "tools/walgrind/run_directory.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct exec_options {
@@ -55,17 +50,7 @@ const struct wg_command wg_command_exec = {
     .run = exec_command,
 };
 
-/* The running command, for the signal handler. */
-static volatile sig_atomic_t child_pid;
-
-static void hand_on(int signal_number)
-{
-    int saved_errno = errno;
-    if (child_pid > 0)
-        kill((pid_t)child_pid, signal_number);
-    errno = saved_errno;
-}
-
+/* For the command; the probe is not loaded into a program that runs already. */
 static void set_environment(const char *probe, const char *traces)
 {
     const char *others = getenv("LD_PRELOAD");
@@ -73,50 +58,6 @@ static void set_environment(const char *probe, const char *traces)
     setenv("LD_PRELOAD", preload, 1);
     setenv(WG_TRACE_DIR_ENV, traces, 1);
     free(preload);
-}
-
-/* Runs the command to its end; its wait status, or -1. */
-static int run_command(char **command, const char *probe, const char *traces, struct wg_err *err)
-{
-    int ends[2];
-    int why = 0;
-    int status = 0;
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    struct sigaction hand = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
-    struct sigaction old_int, old_quit;
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return wg_err_errno(err, "pipe");
-    sigaction(SIGINT, &ignore, &old_int);
-    sigaction(SIGQUIT, &ignore, &old_quit);
-    pid_t pid = fork();
-    if (pid == 0) {
-        sigaction(SIGINT, &old_int, NULL);
-        sigaction(SIGQUIT, &old_quit, NULL);
-        set_environment(probe, traces);
-        execvp(command[0], command);
-        why = errno;
-        _exit(write(ends[1], &why, sizeof why) == sizeof why ? 127 : 126);
-    }
-    close(ends[1]);
-    if (pid < 0) {
-        close(ends[0]);
-        return wg_err_errno(err, "fork");
-    }
-    child_pid = pid;
-    sigaction(SIGTERM, &hand, NULL);
-    sigaction(SIGHUP, &hand, NULL);
-    ssize_t n = read(ends[0], &why, sizeof why);
-    close(ends[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    child_pid = 0;
-    if (n == sizeof why) {
-        errno = why;
-        wg_err_errno(err, "run %s", command[0]);
-        err->kind = WG_ERR_USAGE;
-        return -1;
-    }
-    return status;
 }
 
 /* Why the probe cannot be loaded into a program, NULL when it can as far as one sees. */
@@ -240,11 +181,6 @@ static long print_findings(const struct wg_trace *trace, const char *run, struct
     return count;
 }
 
-static int exit_code_of(int status)
-{
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 static int exec_command(int argc, char **argv)
 {
     struct wg_err err = WG_ERR_INIT;
@@ -265,7 +201,9 @@ static int exec_command(int argc, char **argv)
         traces = wg_format("%s/trace", run.path);
         program = find_program(command.items[0]);
         if (wg_tree_make(traces, &err) == 0)
-            status = run_command(command.items, probe, traces, &err);
+            set_environment(probe, traces);
+        if (!wg_err_is_set(&err))
+            status = wg_foreground_run(command.items, &err);
     }
     if (status < 0 || wg_trace_open(traces, &trace, &err) != 0) {
         exit_code = wg_command_fail(&wg_command_exec, &err);
@@ -275,7 +213,7 @@ static int exec_command(int argc, char **argv)
     print_gaps(trace, program);
     print_summary(trace, run.path);
     long findings = print_findings(trace, run.path, &err);
-    exit_code = exit_code_of(status);
+    exit_code = wg_foreground_exit_code(status);
     if (findings < 0)
         exit_code = wg_command_fail(&wg_command_exec, &err);
     else if (exit_code == 0 && findings > 0)

@@ -12,6 +12,7 @@ extern const struct wg_command wg_command_trace;
 extern const struct wg_command wg_command_list;
 extern const struct wg_command wg_command_report;
 extern const struct wg_command wg_command_bisect;
+extern const struct wg_command wg_command_fixture;
 extern const struct wg_command wg_command_lab;
 
 #endif
