@@ -68,7 +68,7 @@ static bool deleted_in_service(const struct wg_diag_view *view)
 {
     const struct wg_trace_event *event = view->event;
     return event->type == WG_TRACE_UNLINK && event->role == WG_TRACE_ROLE_DATABASE &&
-           by_other(event->origin) && worked(view) && !is_held(view) && view->used_elsewhere &&
+           by_other(event->origin) && worked(view) && !is_held(view) && view->used_beside &&
            event->record->offset <= 1;
 }
 
@@ -233,8 +233,9 @@ const struct wg_detector wg_detectors[] = {
      "walgrind fixture, or the backup API into it.",
      WG_DIAG_USED, false, unlink_open},
     {"deleted-in-service", "%s was deleted while a process that works with it was running",
-     "Nobody had the file open at that moment, but a process that used it before goes on, and does "
-     "not find it: 14 'unable to open database file'.",
+     "Nobody had the file open at that moment, but a process that had used it since the other one "
+     "began came back and found no database (14 'unable to open database file') or an empty one: what "
+     "was committed is gone, and only chance decides whether a request was under way.",
      "Stop the server before its databases are deleted, or put them back to their state while it "
      "runs: walgrind fixture.",
      WG_DIAG_MISSED, true, deleted_in_service},

@@ -29,7 +29,7 @@ struct wg_holder {
 enum wg_diag_sign {
     WG_DIAG_AT_ONCE,
     WG_DIAG_USED,   /* SQLite locks or writes the file, or the database it belongs to, afterwards */
-    WG_DIAG_MISSED, /* a process that had used the database fails to find it afterwards */
+    WG_DIAG_MISSED, /* a process that worked with the database does not find it afterwards */
 };
 
 struct wg_diag_view {
@@ -40,7 +40,7 @@ struct wg_diag_view {
     size_t holder_count;
     const struct wg_holder *target; /* the same for record->ino2 */
     size_t target_count;
-    bool used_elsewhere; /* another process has opened the database through SQLite before */
+    bool used_beside; /* another process has opened the database since this one began */
 };
 
 struct wg_detector {

@@ -11,22 +11,22 @@
 #include "harness/base/str.h"
 #include "harness/diag/detector.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Holders that a view may show; more are not needed to be certain. */
 #define VIEW_MAX 32
 
-/* A process has had a database open through SQLite at some time. */
+/* A process has had a database open through SQLite, for the last time at `last_ns`. */
 struct use {
     const struct wg_trace_process *process;
     const char *database;
+    int64_t last_ns;
 };
 
 struct fold {
     const struct wg_trace *trace;
-    int64_t *last_ns; /* by process: time of its last record */
+    int64_t *first_ns, *last_ns; /* by process: times of its first and last record */
     struct wg_holder *holders;
     size_t holder_count, holder_room;
     struct wg_finding *kept_back; /* wait for their sign */
@@ -49,19 +49,21 @@ static bool by_sqlite(const struct wg_trace_event *event)
            event->origin == WG_TRACE_ORIGIN_SQLITE_LIKELY;
 }
 
-static bool has_used(const struct fold *fold, const struct wg_trace_process *process,
-                     const char *database)
+static struct use *find_use(const struct fold *fold, const struct wg_trace_process *process,
+                            const char *database)
 {
     for (size_t i = fold->use_count; i-- > 0;)
         if (fold->uses[i].process == process && strcmp(fold->uses[i].database, database) == 0)
-            return true;
-    return false;
+            return &fold->uses[i];
+    return NULL;
 }
 
-static bool has_been_used_elsewhere(const struct fold *fold, const struct wg_trace_event *event)
+/* Another process has opened the database since the one of the event began. */
+static bool is_used_beside(const struct fold *fold, const struct wg_trace_event *event)
 {
     for (size_t i = 0; i < fold->use_count; i++)
         if (fold->uses[i].process != event->process &&
+            fold->uses[i].last_ns > fold->first_ns[event->process->index] &&
             strcmp(fold->uses[i].database, event->database) == 0)
             return true;
     return false;
@@ -69,11 +71,13 @@ static bool has_been_used_elsewhere(const struct fold *fold, const struct wg_tra
 
 static void add_use(struct fold *fold, const struct wg_trace_event *event)
 {
-    if (has_used(fold, event->process, event->database))
-        return;
-    fold->uses = wg_realloc(fold->uses, (fold->use_count + 1) * sizeof *fold->uses);
-    fold->uses[fold->use_count++] =
-        (struct use){.process = event->process, .database = event->database};
+    struct use *use = find_use(fold, event->process, event->database);
+    if (!use) {
+        fold->uses = wg_realloc(fold->uses, (fold->use_count + 1) * sizeof *fold->uses);
+        use = &fold->uses[fold->use_count++];
+        *use = (struct use){.process = event->process, .database = event->database};
+    }
+    use->last_ns = event->time_ns;
 }
 
 static struct wg_holder *find_holder(struct fold *fold, const struct wg_trace_process *process,
@@ -224,12 +228,16 @@ static bool is_used(const struct wg_finding *kept, const struct wg_trace_event *
     return same_file || same_family;
 }
 
+/* A process that worked with the file comes back: what it finds at the path now, if anything, is
+ * another file, though perhaps of the same inode number. */
 static bool is_missed(const struct fold *fold, const struct wg_finding *kept,
                       const struct wg_trace_event *event)
 {
-    return event->type == WG_TRACE_OPEN && event->record->error == ENOENT &&
-           strcmp(event->path, kept->database) == 0 &&
-           has_used(fold, event->process, kept->database);
+    if (event->type != WG_TRACE_OPEN || event->process == kept->event.process ||
+        strcmp(event->path, kept->database) != 0)
+        return false;
+    const struct use *use = find_use(fold, event->process, kept->database);
+    return use && use->last_ns > fold->first_ns[kept->event.process->index];
 }
 
 /* Reports what was kept back and has its sign now. */
@@ -266,7 +274,7 @@ static void see(struct fold *fold, const struct wg_trace_event *event)
     if (event->type == WG_TRACE_RENAME)
         view.target_count =
             view_holders(fold, event->record->dev, event->record->ino2, event->time_ns, target);
-    view.used_elsewhere = event->type == WG_TRACE_UNLINK && has_been_used_elsewhere(fold, event);
+    view.used_beside = event->type == WG_TRACE_UNLINK && is_used_beside(fold, event);
     for (size_t i = 0; i < wg_detector_count; i++)
         if (wg_detectors[i].matches(&view))
             found(fold, &wg_detectors[i], &view);
@@ -277,10 +285,13 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
 {
     struct fold fold = {.trace = trace, .out = ret_findings};
     *ret_findings = (struct wg_findings){0};
+    fold.first_ns = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *fold.first_ns);
     fold.last_ns = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *fold.last_ns);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
         struct wg_trace_event event;
         wg_trace_get(trace, i, &event);
+        if (fold.last_ns[event.process->index] == 0)
+            fold.first_ns[event.process->index] = event.time_ns;
         fold.last_ns[event.process->index] = event.time_ns;
     }
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
@@ -290,6 +301,7 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
     }
     if (ret_findings->count > 0)
         qsort(ret_findings->items, ret_findings->count, sizeof *ret_findings->items, by_time);
+    free(fold.first_ns);
     free(fold.last_ns);
     free(fold.holders);
     free(fold.kept_back);

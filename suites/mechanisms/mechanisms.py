@@ -95,13 +95,29 @@ def deletes_closed():
     connect().close()
 
 
-def deletes_between_uses():
-    connect().close()
-    other_process(f"import os; os.unlink({DB!r})")
-    try:
-        sqlite3.connect(f"file:{DB}?mode=rw", uri=True)
-    except sqlite3.Error:
-        pass
+def deletes_between_uses(then=lambda: use(connect())):
+    """A runner that begins first, and deletes while its server is between two requests."""
+    with subprocess.Popen([sys.executable, "-c", f"import os; print(flush=True); input(); os.unlink({DB!r})"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as runner:
+        runner.stdout.readline()
+        connect().close()
+        with open("culprit", "w", encoding="ascii") as file:
+            file.write(str(runner.pid))
+        runner.communicate(b"\n")
+    then()
+
+
+def deletes_and_nobody_makes_it_anew():
+    def miss():
+        try:
+            sqlite3.connect(f"file:{DB}?mode=rw", uri=True)
+        except sqlite3.Error:
+            pass
+    deletes_between_uses(miss)
+
+
+def deletes_at_the_end():
+    deletes_between_uses(lambda: None)
 
 
 def makes_it_anew():
@@ -426,6 +442,7 @@ ROWS = (
     ("unlink-open", deletes_open, deletes_closed),
     ("unlink-open", renames_over_open, renames_over_closed),
     ("deleted-in-service", deletes_between_uses, makes_it_anew),
+    ("deleted-in-service", deletes_and_nobody_makes_it_anew, deletes_at_the_end),
     ("wal-unlink", deletes_wal, closes_last),
     ("wal-unlink-by-sqlite", loses_locks_and_wal, closes_last),
     ("shm-unlink", deletes_shm, deletes_shm_of_closed),

@@ -61,11 +61,12 @@ const struct wg_command wg_command_fixture = {
     .synopsis = "[OPTION…] template | clone | serve [ARGUMENT…]",
     .description =
         "'template' builds databases once, or finds them in the cache, and prints the path of the "
-        "template as its last line. 'clone TEMPLATE DIRECTORY' copies one; the directory must not exist.\n\n"
-        "'serve TEMPLATE DIRECTORY [-- COMMAND…]' clones and then resets that clone on request, in microseconds and while servers have "
-        "it open. With COMMAND it runs that, with WALGRIND_CONTROL, WALGRIND_TOKEN and WALGRIND_DATA in "
-        "its environment, and ends with its exit code; without, it prints these as one line of JSON "
-        "and runs until SIGTERM, Ctrl-C or the end of its standard input. A test resets with:\n\n"
+        "template as its last line. 'clone TEMPLATE DIRECTORY' copies one to a new directory.\n\n"
+        "'serve TEMPLATE DIRECTORY [-- COMMAND…]' clones, and then resets the clone on request, "
+        "in microseconds and while servers have it open. With COMMAND it runs that, with "
+        "WALGRIND_CONTROL, WALGRIND_TOKEN and WALGRIND_DATA in its environment, and ends with its "
+        "exit code; without, it prints these as one line of JSON and runs until SIGTERM, Ctrl-C or "
+        "the end of its standard input. A test resets with:\n\n"
         "curl -fsS -X POST -H \"Authorization: Bearer $WALGRIND_TOKEN\" $WALGRIND_CONTROL/reset",
     .options = options_table,
     .run = fixture,

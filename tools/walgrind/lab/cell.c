@@ -87,7 +87,8 @@ static void take_evidence(struct fold *fold, const json_t *event)
         return;
     }
     /* The one cause that SQLite names itself. */
-    if ((wg_json_int(event, "code", 0) & 0xff) == SQLITE_FULL)
+    if ((wg_json_int(event, "code", 0) & 0xff) == SQLITE_FULL ||
+        wg_json_int(event, "errno", 0) == ENOSPC)
         json_object_set_new(fold->findings, "disk-full", json_true());
     for (int i = 0; i < WG_EVIDENCE_COUNT; i++)
         if (strcmp(wg_evidence_class_name((enum wg_evidence_class)i),
