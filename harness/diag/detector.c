@@ -242,8 +242,7 @@ const struct wg_detector wg_detectors[] = {
     {"wal-unlink", "the WAL of %s was deleted while it was in use",
      "Committed transactions that were only in the WAL are gone for everybody who opens the database "
      "from now on; new connections fail with 522 'disk I/O error'.",
-     "Never delete -wal or -shm files of a database that is open.", WG_DIAG_AT_ONCE, true,
-     wal_unlink},
+     "Never delete -wal or -shm files of a database that is open.", WG_DIAG_USED, true, wal_unlink},
     {"wal-unlink-by-sqlite", "SQLite deleted the WAL of %s though another process was using it",
      "The process that closed its last connection believed to be alone, since the locks of the others "
      "were gone. Their commits in that WAL are lost, and 522 'disk I/O error' follows.",

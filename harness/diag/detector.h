@@ -28,7 +28,7 @@ struct wg_holder {
 
 enum wg_diag_sign {
     WG_DIAG_AT_ONCE,
-    WG_DIAG_USED,   /* SQLite locks or writes the file, or the database it belongs to, afterwards */
+    WG_DIAG_USED,   /* a transaction begins afterwards on files of that database that were open */
     WG_DIAG_MISSED, /* a process that worked with the database does not find it afterwards */
 };
 

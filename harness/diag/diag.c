@@ -16,6 +16,7 @@
 
 /* Holders that a view may show; more are not needed to be certain. */
 #define VIEW_MAX 32
+#define SHM_DMS  128 /* lock byte that every user of the -shm keeps */
 
 /* A process has had a database open through SQLite, for the last time at `last_ns`. */
 struct use {
@@ -24,12 +25,21 @@ struct use {
     int64_t last_ns;
 };
 
+/* A finding that waits for its sign, and the files that SQLite had open of its database then. */
+struct kept {
+    struct wg_finding finding;
+    struct {
+        uint64_t dev, ino;
+    } files[VIEW_MAX];
+    size_t file_count;
+};
+
 struct fold {
     const struct wg_trace *trace;
     int64_t *first_ns, *last_ns; /* by process: times of its first and last record */
     struct wg_holder *holders;
     size_t holder_count, holder_room;
-    struct wg_finding *kept_back; /* wait for their sign */
+    struct kept *kept_back; /* wait for their sign */
     size_t kept_count;
     struct use *uses;
     size_t use_count;
@@ -165,14 +175,6 @@ static size_t view_holders(const struct fold *fold, uint64_t dev, uint64_t ino, 
     return count;
 }
 
-static struct wg_finding *append(struct wg_finding **items, size_t *count,
-                                 const struct wg_finding *finding)
-{
-    *items = wg_realloc(*items, (*count + 1) * sizeof **items);
-    (*items)[*count] = *finding;
-    return &(*items)[(*count)++];
-}
-
 static bool same_place(const struct wg_finding *a, const struct wg_finding *b)
 {
     if (a->detector != b->detector || a->event.process != b->event.process ||
@@ -191,41 +193,35 @@ static void report(struct fold *fold, const struct wg_finding *finding)
             return;
         }
     }
-    append(&fold->out->items, &fold->out->count, finding);
+    struct wg_findings *out = fold->out;
+    out->items = wg_realloc(out->items, (out->count + 1) * sizeof *out->items);
+    out->items[out->count++] = *finding;
 }
 
-static void found(struct fold *fold, const struct wg_detector *detector,
-                  const struct wg_diag_view *view)
+/* The beginning of a transaction or a write of one. What the last close does is none: that takes
+ * the database exclusively, checkpoints, and hurts nobody when the files are gone. */
+static bool is_transaction(const struct wg_trace_event *event)
 {
-    const struct wg_trace_event *event = view->event;
-    struct wg_finding finding = {.detector = detector, .event = *event, .times = 1};
-    bool replaced = event->type == WG_TRACE_RENAME && view->target_count > 0;
-    const struct wg_holder *holders = replaced ? view->target : view->holders;
-    finding.holder_count = replaced ? view->target_count : view->holder_count;
-    for (size_t i = 0; i < finding.holder_count; i++)
-        if (i < sizeof finding.holders / sizeof finding.holders[0])
-            finding.holders[i] = holders[i].process->pid;
-    finding.database = event->database[0] ? event->database : event->path;
-    if (replaced)
-        finding.database = holders[0].database;
-    finding.locks_lost = wg_trace_held_count(event->record->held);
-    if (detector->sign != WG_DIAG_AT_ONCE)
-        append(&fold->kept_back, &fold->kept_count, &finding);
-    else
-        report(fold, &finding);
-}
-
-/* Somebody works with the file that the wrong call was about, or with its database. */
-static bool is_used(const struct wg_finding *kept, const struct wg_trace_event *event)
-{
-    const struct wg_trace_record *wrong = kept->event.record;
-    if (event->type != WG_TRACE_LOCK && event->type != WG_TRACE_WRITE)
+    const struct wg_trace_record *record = event->record;
+    if (event->type == WG_TRACE_WRITE)
+        return event->role == WG_TRACE_ROLE_WAL || event->role == WG_TRACE_ROLE_JOURNAL;
+    if (event->type != WG_TRACE_LOCK || (record->lock_type & WG_TRACE_LOCK_QUERY))
         return false;
-    uint64_t ino = kept->event.type == WG_TRACE_RENAME ? wrong->ino2 : wrong->ino;
-    bool same_file = event->record->ino == ino && event->record->dev == wrong->dev;
-    bool same_family =
-        kept->event.role != WG_TRACE_ROLE_DATABASE && strcmp(event->database, kept->database) == 0;
-    return same_file || same_family;
+    bool shared = (record->lock_type & WG_TRACE_LOCK_KIND) == WG_TRACE_LOCK_READ;
+    if (event->role == WG_TRACE_ROLE_DATABASE)
+        return shared;
+    return event->role == WG_TRACE_ROLE_SHM && record->offset >= WG_TRACE_SHM_LOCK_FIRST &&
+           (shared ? record->offset < SHM_DMS : record->offset == WG_TRACE_SHM_LOCK_FIRST);
+}
+
+static bool is_used(const struct kept *kept, const struct wg_trace_event *event)
+{
+    if (!is_transaction(event))
+        return false;
+    for (size_t i = 0; i < kept->file_count; i++)
+        if (kept->files[i].ino == event->record->ino && kept->files[i].dev == event->record->dev)
+            return true;
+    return false;
 }
 
 /* A process that worked with the file comes back: what it finds at the path now, if anything, is
@@ -246,14 +242,50 @@ static void confirm(struct fold *fold, const struct wg_trace_event *event)
     if (fold->kept_count == 0 || !by_sqlite(event))
         return;
     for (size_t i = 0; i < fold->kept_count; i++) {
-        const struct wg_finding *kept = &fold->kept_back[i];
-        bool felt = kept->detector->sign == WG_DIAG_USED ? is_used(kept, event)
-                                                         : is_missed(fold, kept, event);
-        if (felt && event->time_ns > kept->event.time_ns) {
-            report(fold, kept);
+        const struct kept *kept = &fold->kept_back[i];
+        bool felt = kept->finding.detector->sign == WG_DIAG_USED
+                        ? is_used(kept, event)
+                        : is_missed(fold, &kept->finding, event);
+        if (felt && event->time_ns > kept->finding.event.time_ns) {
+            report(fold, &kept->finding);
             fold->kept_back[i--] = fold->kept_back[--fold->kept_count];
         }
     }
+}
+
+/* Keeps a finding back with every file of its database that is open now. */
+static void keep_back(struct fold *fold, const struct wg_finding *finding)
+{
+    struct kept kept = {.finding = *finding};
+    for (size_t i = 0; i < fold->holder_count && kept.file_count < VIEW_MAX; i++) {
+        if (strcmp(fold->holders[i].database, finding->database) != 0)
+            continue;
+        kept.files[kept.file_count].dev = fold->holders[i].dev;
+        kept.files[kept.file_count++].ino = fold->holders[i].ino;
+    }
+    fold->kept_back = wg_realloc(fold->kept_back, (fold->kept_count + 1) * sizeof *fold->kept_back);
+    fold->kept_back[fold->kept_count++] = kept;
+}
+
+static void found(struct fold *fold, const struct wg_detector *detector,
+                  const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    struct wg_finding finding = {.detector = detector, .event = *event, .times = 1};
+    bool replaced = event->type == WG_TRACE_RENAME && view->target_count > 0;
+    const struct wg_holder *holders = replaced ? view->target : view->holders;
+    finding.holder_count = replaced ? view->target_count : view->holder_count;
+    for (size_t i = 0; i < finding.holder_count; i++)
+        if (i < sizeof finding.holders / sizeof finding.holders[0])
+            finding.holders[i] = holders[i].process->pid;
+    finding.database = event->database[0] ? event->database : event->path;
+    if (replaced)
+        finding.database = holders[0].database;
+    finding.locks_lost = wg_trace_held_count(event->record->held);
+    if (detector->sign != WG_DIAG_AT_ONCE)
+        keep_back(fold, &finding);
+    else
+        report(fold, &finding);
 }
 
 static int by_time(const void *a, const void *b)
