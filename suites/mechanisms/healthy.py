@@ -5,9 +5,9 @@
     healthy.py WALGRIND [NAME...]   checks all, or those
     healthy.py --run NAME           one program, in the current directory
 
-One false alarm, and people stop reading findings. Each program runs in a process of its own under `walgrind exec`; its
-own exit code must be 0 too. A program of a language that is not installed is told as skipped. To add one: a function with
-@healthy.
+One false alarm, and people stop reading findings. Each program runs in a process of its own under `walgrind exec`;
+its own exit code must be 0 too. A program of a language that is not installed is told as skipped. To add one: a
+function with @healthy.
 """
 import asyncio
 import concurrent.futures

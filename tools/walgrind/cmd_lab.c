@@ -86,10 +86,15 @@ const struct wg_command wg_command_lab = {
     .run = lab,
 };
 
-/* Pairs of hazards of which at least one is harmless alone. */
+/* Combinations of hazards of which at least one is harmless alone. */
 static const char *const pairs[] = {
-    "backup-copy+second-process", "file-read+second-process",        "leak-connections+backup-copy",
-    "leak-connections+file-read", "leak-connections+second-process", "slow-requests+file-read",
+    "backup-copy+second-process",
+    "file-read+second-process",
+    "leak-connections+backup-copy",
+    "leak-connections+file-read",
+    "leak-connections+second-process",
+    "slow-requests+file-read",
+    "leak-connections+backup-copy+second-process",
 };
 
 /* Splits every item at the commas. */
