@@ -48,8 +48,10 @@ static const struct {
     {"duplicate column", WG_LAB_SCHEMA},
 };
 
-/* Tests that pin what a strategy is there to change. */
-static const char *const ignored[] = {"storage_schema/database_has_its_journal_mode"};
+/* Tests that pin what a strategy or a hazard is there to change. A stream is pinged when it has
+ * been silent, and with slow-requests, which sends an event a request, none ever is. */
+static const char *const ignored[] = {"storage_schema/database_has_its_journal_mode",
+                                      "sse/pings_come_again_and_again"};
 
 /* The fold over the events of one run. */
 struct fold {
@@ -129,7 +131,9 @@ static enum wg_lab_class worst_class(struct fold *fold)
     json_t *value;
     json_object_foreach(fold->failures, test, value) fold->wrong +=
         json_object_get(fold->explained, test) == NULL;
-    if (fold->wrong > 0)
+    /* Where the application refuses requests, tests that build on their effect fail in consequence.
+     */
+    if (fold->wrong > 0 && fold->answers[WG_LAB_DEADLOCK] == 0)
         fold->answers[WG_LAB_WRONG] = fold->wrong;
     /* A database that the checks at the end found broken, though nobody was told. */
     if (fold->logged[WG_EVIDENCE_CORRUPT] > 0 && fold->answers[WG_LAB_MALFORMED] == 0)
