@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 WALGRIND = os.path.abspath(sys.argv[1])
+EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab/expected.json")
 TESTS = ["files_locks/*", "files_save/*"]
 problems = []
 
@@ -73,7 +74,7 @@ def cells_have_their_classes(directory):
 
 def diagnosis_names_the_hazard(directory):
     done = lab("--init=startup", "--hazard=second-process,backup-copy+second-process,wipe", "--directory=named",
-               directory=directory)
+               f"--expect={EXPECTED}", directory=directory)
     cells = classes_of(f"{directory}/named/lab.json")
     fatal, wiped = cells["startup", "backup-copy+second-process"], cells["startup", "wipe"]
     check("a copy inside and a process outside are fatal together", fatal["kind"] == "damaged", fatal["kind"])
