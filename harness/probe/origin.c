@@ -120,6 +120,20 @@ void *wg_probe_symbol(const struct wg_module *module, const char *name)
 
 /* --- objects -------------------------------------------------------------------------------- */
 
+/* As memmem(3), which a program built with AddressSanitizer replaces by one that does not let
+ * anybody read between its variables. */
+static bool holds_text(const char *at, size_t size, const char needle[static NEEDLE_SIZE])
+{
+    for (const char *end = at + size; (size_t)(end - at) >= NEEDLE_SIZE; at++) {
+        size_t same = 0;
+        while (same < NEEDLE_SIZE && at[same] == needle[same])
+            same++;
+        if (same == NEEDLE_SIZE)
+            return true;
+    }
+    return false;
+}
+
 /*
  * Where the linker separates code from data, texts lie in the read-only parts behind the code, and
  * the code itself, the larger part by far, need not be searched.
@@ -143,8 +157,7 @@ static bool contains_sqlite(const struct wg_module *module)
         const ElfW(Phdr) *part = &program[i];
         if (part->p_type == PT_LOAD && (part->p_flags & (PF_R | PF_W)) == PF_R &&
             !(separate && (part->p_flags & PF_X)) &&
-            memmem((const void *)(module->bias + part->p_vaddr), part->p_filesz, needle,
-                   NEEDLE_SIZE))
+            holds_text((const char *)(module->bias + part->p_vaddr), part->p_filesz, needle))
             return true;
     }
     return false;
