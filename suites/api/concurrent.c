@@ -269,3 +269,36 @@ Test(concurrent, reads_beside_sets_are_whole, .description = "CONF-X22")
         wg_expect_present(responses[2 * i + 1], "'session.timeout'");
     }
 }
+
+/* Upload counts two references, deletion takes one back, a copy is none: section 5.4. */
+Test(concurrent, copies_beside_a_deletion_leave_the_reference_count_right,
+     .description = "COPY-X06 DEL-X13")
+{
+    api_need_data();
+    struct wg_http *reviewer = api_login("reviewer");
+
+    for (int round = 0; round < ROUNDS; round++) {
+        char *pdf = api_pdf(api_nonce("doc")), *hash = api_hash(reviewer, pdf);
+        struct wg_request requests[CLIENTS] = {0};
+        struct wg_response *responses[CLIENTS];
+        for (size_t i = 0; i < CLIENTS; i++) {
+            bool deletes = i == CLIENTS / 2;
+            requests[i].path = deletes ? "/api/v1/files/delete" : "/api/v1/files/copy";
+            requests[i].json = deletes ? json_pack("{s:[s]}", "files", pdf)
+                                       : json_pack("{s:s,s:s,s:s}", "pdf_id", pdf, "xml_id", pdf,
+                                                   "destination_collection", "default");
+        }
+
+        wg_http_send_all(reviewer, requests, CLIENTS, responses);
+
+        for (size_t i = 0; i < CLIENTS; i++)
+            cr_assert(responses[i]->status == 200 || responses[i]->status == 404, "%zu: %ld", i,
+                      responses[i]->status);
+        cr_assert(eq(long, responses[CLIENTS / 2]->status, 200));
+        wg_expect_status(api_serve(reviewer, pdf), 404);
+        cr_assert(eq(
+            i64,
+            wg_db_int("metadata", "SELECT ref_count FROM storage_refs WHERE file_hash = ?", hash),
+            1));
+    }
+}

@@ -21,11 +21,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define COLLECT    "/api/v1/files/garbage_collect"
-#define ADMIN_ONLY "Admin role required to garbage collect files deleted within the last 24 hours"
-#define MINUTE     60L
-#define HOUR       (60 * MINUTE)
-#define DAY        (24 * HOUR)
+#define COLLECT     "/api/v1/files/garbage_collect"
+#define ADMIN_ONLY  "Admin role required to garbage collect files deleted within the last 24 hours"
+#define ROUNDS      8
+#define COLLECTIONS 3
+#define UPLOADS     2
+#define SAVES       3
+#define MINUTE      60L
+#define HOUR        (60 * MINUTE)
+#define DAY         (24 * HOUR)
 
 TestSuite(files_garbage_collect, .data = &(struct wg_test_options){.exclusive = true});
 
@@ -308,4 +312,46 @@ Test(files_garbage_collect, nothing_is_swept_without_a_candidate, .description =
     unlink(stray);
     rmdir(dirname(stray)); /* unless others keep content there */
     cr_assert(there, "the stray content is gone");
+}
+
+/* Each round a deleted PDF is uploaded again while collections purge it, beside first saves:
+ * whatever comes first, what was answered with 200 can be read afterwards. */
+Test(files_garbage_collect, collections_beside_writers_lose_nothing, .description = "GC-X07")
+{
+    struct wg_http *admin = api_login("admin");
+
+    for (int round = 0; round < ROUNDS; round++) {
+        char *name = wg_format("%s.pdf", api_nonce("doc")), *bytes = api_pdf_bytes();
+        char *docs[SAVES], *cutoff = from_now(2 * DAY);
+        const struct wg_part parts[] = {{"file", name, "application/pdf", bytes, strlen(bytes)},
+                                        {0}};
+        struct wg_request requests[COLLECTIONS + UPLOADS + SAVES] = {0};
+        struct wg_response *responses[COLLECTIONS + UPLOADS + SAVES];
+        struct wg_response **uploads = responses + COLLECTIONS, **saves = uploads + UPLOADS;
+        deleted_pdf(admin, name, bytes);
+        for (size_t i = 0; i < COLLECTIONS; i++)
+            requests[i] = (struct wg_request){.path = COLLECT,
+                                              .json = json_pack("{s:s}", "deleted_before", cutoff)};
+        for (size_t i = 0; i < UPLOADS; i++)
+            requests[COLLECTIONS + i] =
+                (struct wg_request){.path = "/api/v1/files/upload", .parts = parts};
+        for (size_t i = 0; i < SAVES; i++) {
+            docs[i] = api_nonce("doc");
+            requests[COLLECTIONS + UPLOADS + i] =
+                (struct wg_request){.path = "/api/v1/files/save",
+                                    .json = json_pack("{s:s,s:s}", "file_id", docs[i], "xml_string",
+                                                      api_tei(docs[i], NULL, NULL))};
+        }
+
+        wg_http_send_all(admin, requests, COLLECTIONS + UPLOADS + SAVES, responses);
+
+        for (size_t i = 0; i < COLLECTIONS; i++)
+            expect_counts(responses[i]);
+        for (size_t i = 0; i < UPLOADS; i++) {
+            wg_expect_status(uploads[i], 200);
+            wg_expect_body(api_serve(admin, wg_require_str(uploads[i], "filename")), bytes);
+        }
+        for (size_t i = 0; i < SAVES; i++)
+            wg_expect_status(api_serve(admin, api_expect_saved(saves[i], "new_gold")), 200);
+    }
 }
