@@ -4,13 +4,16 @@
 
     refserver_environment.py SERVER
 
-AUTH-X33 a short session timeout, STOR-X10 what a restart keeps, STOR-X11 what is seeded and what is left alone; and the
-rules by which the environment, its file and the command line go before each other. Prints one line per failed check and
-exits with 1.
+AUTH-X33 a short session timeout, STOR-X10 what a restart keeps, migration 4 what it changes, STOR-X11 what is seeded
+and what is left alone; and the rules by which the environment, its file and the command line go before each other.
+Prints one line per failed check and exits with 1.
 """
+import contextlib
+import glob
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -93,6 +96,39 @@ def restart_keeps(place):
         check("the lock is still held", locks.get("is_locked") is True, locks)
 
 
+def restart_encodes_document_ids(place):
+    """Migration 4: ids that are not encoded are, once, at the next start; a copy from before is left."""
+    data, ids = f"{place}/migrate", ("10.1234/abc:d", "plain", "10.1234__abc", "kept$3A$as it is/")
+    template = ('<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt>'
+                '<title>t</title></titleStmt><editionStmt><edition><title>e</title>'
+                '<idno type="fileref">%s</idno></edition></editionStmt></fileDesc></teiHeader>'
+                '<text><body><p>x</p></body></text></TEI>')
+
+    def documents():
+        with contextlib.closing(sqlite3.connect(f"file:{data}/db/metadata.db?mode=ro", uri=True)) as db:
+            live = db.execute("SELECT doc_id, sync_status = 'modified' FROM files WHERE deleted = 0")
+            return (sorted(live.fetchall()),
+                    db.execute("SELECT version FROM migration_history").fetchall(),
+                    len(glob.glob(f"{data}/db/metadata_backup_*.db")))
+    with Running(data) as server:
+        session = server.login("reviewer")
+        for name in ids:
+            body = {"xml_string": template % name, "file_id": name}
+            status, saved = server.call("POST", "/files/save", body, session)
+            check(f"{name} is saved", status == 200, saved)
+    before = documents()
+    check("the ids are stored as they are", sorted(row[0] for row in before[0]) == sorted(ids), before)
+    check("nothing is migrated yet", before[1:] == ([], 0), before)
+    encoded = "10.1234__abc$3A$d"
+    for round_number in (1, 2):
+        with Running(data) as server:
+            after = documents()
+            check(f"start {round_number}: ids are encoded where they were not",
+                  [row[0] for row in after[0]] == sorted([encoded, *ids[1:]]), after)
+            check("that row is modified", (encoded, 1) in after[0], after)
+            check("once, with a copy from before", after[1:] == ([(4,)], 1), after)
+
+
 def seeding_rules(place):
     """STOR-X11: a configuration file that exists is left alone; missing settings are added."""
     data, config = f"{place}/seed", f"{place}/config dir"
@@ -124,6 +160,7 @@ def environment_goes_before_its_file(place):
 with tempfile.TemporaryDirectory(prefix="walgrind environment ") as directory:
     session_expires(directory)
     restart_keeps(directory)
+    restart_encodes_document_ids(directory)
     seeding_rules(directory)
     environment_goes_before_its_file(directory)
 sys.exit(1 if problems else 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/refserver/seed.h"
 
+#include "tools/refserver/migrate.h"
 #include "tools/refserver/schema.h"
 
 #include <dirent.h>
@@ -214,5 +215,5 @@ int wg_seed_data(struct wg_app *app, bool databases, struct wg_fail *fail)
         if (created && wg_schema_checkpoint(&app->db[name], fail) < 0)
             return -1;
     }
-    return 0;
+    return databases ? wg_migrate_document_ids(&app->db[WG_DB_METADATA], fail) : 0;
 }
