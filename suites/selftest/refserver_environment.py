@@ -5,14 +5,15 @@
     refserver_environment.py SERVER
 
 AUTH-X33 a short session timeout, STOR-X10 what a restart keeps, migration 4 what it changes, STOR-X11 what is seeded
-and what is left alone; and the rules by which the environment, its file and the command line go before each other.
-Prints one line per failed check and exits with 1.
+and what is left alone, the time limit of validation; and the rules by which the environment, its file and the command
+line go before each other. Prints one line per failed check and exits with 1.
 """
 import contextlib
 import glob
 import hashlib
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -129,6 +130,72 @@ def restart_encodes_document_ids(place):
             check("once, with a copy from before", after[1:] == ([(4,)], 1), after)
 
 
+def helpers_of(server):
+    """Process ids of the children of a server."""
+    with open(f"/proc/{server}/task/{server}/children", encoding="ascii") as children:
+        found = set(children.read().split())
+    for task in os.listdir(f"/proc/{server}/task"):
+        with open(f"/proc/{server}/task/{task}/children", encoding="ascii") as children:
+            found |= set(children.read().split())
+    return found
+
+
+def until(holds):
+    """What `holds` gives as soon as that is true, or its last answer after START_S."""
+    end = time.monotonic() + START_S
+    while not (answer := holds()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return answer
+
+
+def document(schema, depth):
+    return {"xml_string": f'<?xml-model href="http://schemas.invalid/{schema}" '
+                          'schematypens="http://relaxng.org/ns/structure/1.0"?>'
+                          f"<note>{'<a>' * depth}<b/>{'</a>' * depth}</note>"}
+
+
+def validation_ends(place):
+    """A schema whose check takes forever: a warning when the time is up, and no process that goes on."""
+    choices = "".join("<element name='a'><ref name='any'/></element>" for _ in range(3))
+    schema = ("<grammar xmlns='http://relaxng.org/ns/structure/1.0'><start><element name='note'><ref name='any'/>"
+              f"</element></start><define name='any'><choice>{choices}<empty/></choice></define></grammar>")
+    cache = f"{place}/validation/schema/cache/schemas.invalid"
+    os.makedirs(cache)
+    for name in ("endless.rng", "tei_all.rng"):
+        with open(f"{cache}/{name}", "w", encoding="ascii") as file:
+            file.write(schema)
+    with Running(f"{place}/validation", "--validation-limit=3") as server:
+        status, answer = server.call("POST", "/validate", document("endless.rng", 3))
+        check("a short document is checked", status == 200 and answer["errors"][0]["severity"] is None, answer)
+        for name, limit in (("endless.rng", 3), ("tei_all.rng", 1)):
+            start = time.monotonic()
+            status, answer = server.call("POST", "/validate", document(name, 40))
+            took = time.monotonic() - start
+            place_of = [(error["severity"], error["line"], error["column"]) for error in answer["errors"]]
+            check(f"{name}: one warning", status == 200 and place_of == [("warning", 1, 1)], answer)
+            check(f"{name}: after {limit} s, not before", f"after {limit} seconds" in answer["errors"][0]["message"] and
+                  took >= limit, (took, answer))
+        check("no helper goes on", helpers_of(server.process.pid) == set(), helpers_of(server.process.pid))
+
+
+def validation_dies_with_its_server(place):
+    """A server that is killed while a schema is being checked leaves no process."""
+    data = f"{place}/validation"
+    process = subprocess.Popen([SERVER, "--port=0", f"--data={data}"], text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
+    host, port = process.stdout.readline().split("/")[2].strip().split(":")
+    body = json.dumps(document("endless.rng", 40)).encode()
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST /api/v1/validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                           b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        helpers = until(lambda: helpers_of(process.pid))
+        check("a helper is at work", len(helpers) == 1, helpers)
+        process.kill()
+        process.wait()
+    gone = until(lambda: not [pid for pid in helpers if os.path.exists(f"/proc/{pid}")])
+    check("it dies with the server", gone, helpers)
+
+
 def seeding_rules(place):
     """STOR-X11: a configuration file that exists is left alone; missing settings are added."""
     data, config = f"{place}/seed", f"{place}/config dir"
@@ -161,6 +228,8 @@ with tempfile.TemporaryDirectory(prefix="walgrind environment ") as directory:
     session_expires(directory)
     restart_keeps(directory)
     restart_encodes_document_ids(directory)
+    validation_ends(directory)
+    validation_dies_with_its_server(directory)
     seeding_rules(directory)
     environment_goes_before_its_file(directory)
 sys.exit(1 if problems else 0)

@@ -9,6 +9,7 @@
 #include "tools/refserver/handlers.h"
 #include "tools/refserver/internet.h"
 #include "tools/refserver/schemacache.h"
+#include "tools/refserver/xmlcheck.h"
 
 #include <libxml/parser.h>
 #include <stdlib.h>

@@ -21,10 +21,12 @@
  */
 #include "tools/refserver/app.h"
 #include "tools/refserver/check.h"
+#include "tools/refserver/helper.h"
 #include "tools/refserver/schema.h"
 #include "tools/refserver/schemacache.h"
 #include "tools/refserver/seed.h"
 #include "tools/refserver/server.h"
+#include "tools/refserver/xmlcheck.h"
 
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
@@ -159,6 +161,23 @@ static int run(struct wg_app *app, const sigset_t *signals)
     return rc < 0 ? STATUS_CANNOT : STATUS_STOPPED;
 }
 
+static void open_xml(void)
+{
+    xmlInitParser();
+    /* What libxml2 would otherwise set up on first use, in whichever thread that is. */
+    xmlRelaxNGInitTypes();
+    xmlSchemaInitTypes();
+    xmlSetExternalEntityLoader(xmlNoNetExternalEntityLoader);
+    xmlSetGenericErrorFunc(NULL, ignore_xml_error);
+}
+
+static void close_xml(void)
+{
+    xmlRelaxNGCleanupTypes();
+    xmlSchemaCleanupTypes();
+    xmlCleanupParser();
+}
+
 /* Called before any thread exists. */
 static int set_up_process(struct wg_app *app, sigset_t *signals)
 {
@@ -175,14 +194,19 @@ static int set_up_process(struct wg_app *app, sigset_t *signals)
     sqlite3_config(SQLITE_CONFIG_LOG, wg_log_sqlite_callback, &app->log);
     sqlite3_initialize();
     json_object_seed(0);
-    xmlInitParser();
-    /* What libxml2 would otherwise set up on first use, in whichever thread that is. */
-    xmlRelaxNGInitTypes();
-    xmlSchemaInitTypes();
-    xmlSetExternalEntityLoader(xmlNoNetExternalEntityLoader);
+    open_xml();
     wg_schemas_init();
-    xmlSetGenericErrorFunc(NULL, ignore_xml_error);
     return 0;
+}
+
+static int be_validator(void)
+{
+    int rc = wg_helper_dies_with_parent();
+    open_xml();
+    if (rc == 0)
+        rc = wg_xml_check_serve();
+    close_xml();
+    return rc < 0 ? STATUS_CANNOT : STATUS_STOPPED;
 }
 
 /* Comes back only when there is no such kind, or the server has gone. */
@@ -239,6 +263,10 @@ int main(int argc, char **argv)
         status = STATUS_STOPPED;
         goto out;
     }
+    if (app->options.validator) {
+        status = be_validator();
+        goto out;
+    }
     status = STATUS_CANNOT;
     if (app->options.outsider != NULL) {
         be_outsider(&app->options);
@@ -251,9 +279,7 @@ int main(int argc, char **argv)
     sqlite3_shutdown();
     wg_log_finish(&app->log);
     wg_schemas_finish();
-    xmlRelaxNGCleanupTypes();
-    xmlSchemaCleanupTypes();
-    xmlCleanupParser();
+    close_xml();
 out:
     wg_options_finish(&app->options);
     free(app);

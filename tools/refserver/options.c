@@ -36,6 +36,8 @@ static const struct row rows[] = {
      "seeds the configuration files; without it the built-in test fixture does"},
     {"--upload-dir", "DIR", "UPLOAD_DIR", FROM_ANYWHERE, AT(upload_dir), NULL, "temporary uploads"},
     {"--threads", "N", NULL, FROM_ANYWHERE, AT(threads_text), "8", "requests handled at a time"},
+    {"--validation-limit", "S", NULL, FROM_ANYWHERE, AT(validation_text), "30",
+     "seconds that a schema may take to check a document"},
     {"--break", "KIND[:ARG]", NULL, FROM_ANYWHERE, AT(break_kind), NULL,
      "misbehave on purpose, see below"},
     {"--init", "STRATEGY", NULL, FROM_ANYWHERE, AT(strategy), "reference",
@@ -48,6 +50,7 @@ static const struct row rows[] = {
      "print the strategies or hazards and exit"},
     {"--outsider", "KIND", NULL, FROM_ANYWHERE, AT(outsider), NULL, NULL},
     {"--pause", "MS", NULL, FROM_ANYWHERE, AT(pause_text), "20", NULL},
+    {"--validator", NULL, NULL, FROM_ANYWHERE, AT(validator), NULL, NULL},
     {"--log", "FILE|-", NULL, FROM_ANYWHERE, AT(log_path), "-",
      "where JSON lines go; - is standard error"},
     {"--init-only", NULL, NULL, FROM_ANYWHERE, AT(init_only), NULL,
@@ -198,6 +201,8 @@ int wg_options_parse(struct wg_options *options, int argc, char **argv)
         return complain("not a port number:", options->port_text);
     if (take_number(options->threads_text, 1, 256, &options->threads) < 0)
         return complain("not a number of threads (1 to 256):", options->threads_text);
+    if (take_number(options->validation_text, 1, 3600, &options->validation_seconds) < 0)
+        return complain("not a number of seconds (1 to 3600):", options->validation_text);
     if (options->break_kind != NULL && !wg_break_known(options->break_kind))
         return complain("unknown kind of misbehaviour", options->break_kind);
     if (wg_strategy_find(options->strategy) == NULL)

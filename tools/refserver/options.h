@@ -23,6 +23,7 @@ struct wg_options {
     char *list;       /* strategies or hazards: print them and exit; NULL: no */
     char *outsider;   /* be this child program of a hazard instead of a server; NULL: no */
     char *pause_text; /* its pause in ms */
+    char *validation_text;
     char *log_path;
     char *mode;             /* testing, development, production */
     char *mode_forced;      /* FASTAPI_APPLICATION_MODE of the process environment, or NULL */
@@ -33,6 +34,8 @@ struct wg_options {
     int port;
     int threads;
     int pause_ms;
+    int validation_seconds;
+    bool validator; /* be the helper that validates one document */
     bool check;
     bool fresh;
     bool init_only;

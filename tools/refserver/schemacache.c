@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/refserver/schemacache.h"
 
+#include "tools/refserver/xmlcheck.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -10,10 +10,8 @@
 
 #include "tools/refserver/req.h"
 
-#define WG_RELAXNG_NAMESPACE "http://relaxng.org/ns/structure/1.0"
-#define WG_XSD_NAMESPACE     "http://www.w3.org/2001/XMLSchema"
-#define WG_SCHEMA_BYTES_MAX  (16L * 1024 * 1024)
-#define WG_SCHEMA_SECONDS    30L
+#define WG_SCHEMA_BYTES_MAX (16L * 1024 * 1024)
+#define WG_SCHEMA_SECONDS   30L
 
 /* Before any thread and after the last one. */
 void wg_schemas_init(void);

@@ -6,19 +6,16 @@
  */
 #include "tools/refserver/app.h"
 #include "tools/refserver/hazard/hazard.h"
+#include "tools/refserver/helper.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* An importer's visit: open, look, close. Errors are its own business. */
 static void visit(const char *path)
@@ -64,8 +61,7 @@ void wg_databases_delete(const char *directory)
 
 int wg_outsider_run(const char *kind, const char *directory, long pause_ms)
 {
-    /* The server may have died before this took effect. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() == 1)
+    if (wg_helper_dies_with_parent() < 0)
         return -1;
     for (size_t i = 0; i < sizeof outsiders / sizeof *outsiders; i++) {
         if (strcmp(outsiders[i].kind, kind) != 0)
@@ -86,15 +82,8 @@ int wg_outsider_start(struct wg_app *app, const char *kind, long pause_ms, struc
     char self[] = "walgrind-refserver", be[] = "--outsider", data[] = "--data", wait[] = "--pause";
     char *role = wg_mem_strdup(kind);
     char *const argv[] = {self, be, role, data, app->options.data, wait, pause, NULL};
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     pid_t pid;
-    int code = posix_spawn(&pid, "/proc/self/exe", NULL, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
+    int code = wg_helper_start(argv, -1, -1, &pid);
     free(role);
     if (code != 0) {
         wg_fail_set(fail, 0, "cannot start %s: %s", kind, strerror(code));
