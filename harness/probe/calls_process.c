@@ -228,6 +228,24 @@ static void note_spawn(enum wg_trace_call call, const void *caller, const char *
     wg_note_end(&note);
 }
 
+typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                     const posix_spawnattr_t *, char *const[], char *const[]);
+
+static int spawn(enum wg_trace_call call, const void *caller, spawn_fn *real, pid_t *pid,
+                 const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const arguments[], char *const list[])
+{
+    struct environment environment;
+    pid_t child = 0;
+    make_environment(&environment, list);
+    int result = real(&child, file, actions, attributes, arguments, environment.list);
+    drop_environment(&environment);
+    if (pid && result == 0)
+        *pid = child;
+    note_spawn(call, caller, file, arguments, result, child);
+    return result;
+}
+
 int wg_call_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                         const posix_spawnattr_t *attributes, char *const arguments[],
                         char *const list[]) WG_STANDS_FOR("posix_spawn");
@@ -235,16 +253,8 @@ int wg_call_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_act
                         const posix_spawnattr_t *attributes, char *const arguments[],
                         char *const list[])
 {
-    struct environment environment;
-    pid_t child = 0;
-    make_environment(&environment, list);
-    int result =
-        WG_REAL(posix_spawn)(&child, path, actions, attributes, arguments, environment.list);
-    drop_environment(&environment);
-    if (pid && result == 0)
-        *pid = child;
-    note_spawn(WG_CALL_posix_spawn, WG_CALLER(), path, arguments, result, child);
-    return result;
+    return spawn(WG_CALL_posix_spawn, WG_CALLER(), WG_REAL(posix_spawn), pid, path, actions,
+                 attributes, arguments, list);
 }
 
 int wg_call_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
@@ -254,16 +264,8 @@ int wg_call_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_ac
                          const posix_spawnattr_t *attributes, char *const arguments[],
                          char *const list[])
 {
-    struct environment environment;
-    pid_t child = 0;
-    make_environment(&environment, list);
-    int result =
-        WG_REAL(posix_spawnp)(&child, file, actions, attributes, arguments, environment.list);
-    drop_environment(&environment);
-    if (pid && result == 0)
-        *pid = child;
-    note_spawn(WG_CALL_posix_spawnp, WG_CALLER(), file, arguments, result, child);
-    return result;
+    return spawn(WG_CALL_posix_spawnp, WG_CALLER(), WG_REAL(posix_spawnp), pid, file, actions,
+                 attributes, arguments, list);
 }
 
 /* --- ends ----------------------------------------------------------------------------------- */

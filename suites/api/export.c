@@ -8,6 +8,8 @@
 #include "suites/api/api.h"
 #include "suites/api/zip.h"
 
+#include "harness/base/str.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,19 +49,8 @@ static struct api_archive export_collection(const char *collection, const char *
 }
 
 #define expect_entry(archive, ...)                                                                 \
-    cr_expect(api_archive_find((archive), api_format(__VA_ARGS__)) != NULL, "no entry %s",         \
-              api_format(__VA_ARGS__))
-
-static char *api_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *api_format(const char *format, ...)
-{
-    va_list list;
-    char *text = NULL;
-    va_start(list, format);
-    cr_assert(ge(int, vasprintf(&text, format, list), 0));
-    va_end(list);
-    return text;
-}
+    cr_expect(api_archive_find((archive), wg_format(__VA_ARGS__)) != NULL, "no entry %s",          \
+              wg_format(__VA_ARGS__))
 
 /* ---- Who may export what ---- */
 
@@ -144,9 +135,9 @@ Test(export, entries_equal_the_served_files, .description = "EXP-X03")
     struct api_archive archive = export_collection(own.collection, "");
 
     const char *pdf =
-        api_archive_find(&archive, api_format("%s/pdf/%s.pdf", own.collection, own.doc));
+        api_archive_find(&archive, wg_format("%s/pdf/%s.pdf", own.collection, own.doc));
     const char *tei =
-        api_archive_find(&archive, api_format("%s/tei/%s.tei.xml", own.collection, own.doc));
+        api_archive_find(&archive, wg_format("%s/tei/%s.tei.xml", own.collection, own.doc));
 
     cr_assert(pdf != NULL && tei != NULL);
     wg_expect_body(api_serve(admin, own.pdf), pdf);
@@ -163,7 +154,7 @@ Test(export, collection_filter_puts_entries_below_its_name, .description = "EXP-
 
     cr_assert(ge(sz, archive.count, 1));
     cr_expect(
-        eq(sz, api_archive_count(&archive, api_format("^%s/", own.collection)), archive.count));
+        eq(sz, api_archive_count(&archive, wg_format("^%s/", own.collection)), archive.count));
 }
 
 Test(export, pdf_without_gold_is_left_out, .description = "EXP-X04")
@@ -217,7 +208,7 @@ Test(export, variant_filter_keeps_its_variant_only, .description = "EXP-08")
     settle(&own);
     api_move(other.pdf, own.collection);
     struct api_archive archive =
-        export_collection(own.collection, api_format("&group_by=type&variants=%s", variant));
+        export_collection(own.collection, wg_format("&group_by=type&variants=%s", variant));
 
     expect_entry(&archive, "tei/%s.%s.tei.xml", own.doc, variant);
     expect_entry(&archive, "pdf/%s.pdf", own.doc);
@@ -232,7 +223,7 @@ Test(export, variant_may_be_a_pattern, .description = "EXP-X07")
     api_gold(own.doc, api_nonce("other"));
     settle(&own);
     struct api_archive archive =
-        export_collection(own.collection, api_format("&variants=nothing,%.8s*", variant));
+        export_collection(own.collection, wg_format("&variants=nothing,%.8s*", variant));
 
     expect_entry(&archive, "%s/tei/%s.%s.tei.xml", own.collection, own.doc, variant);
     cr_expect(eq(sz, api_archive_count(&archive, "other"), 0));
@@ -256,9 +247,8 @@ Test(export, unknown_variant_gives_an_empty_archive, .description = "EXP-X08")
     api_gold(own.doc, NULL);
     settle(&own);
 
-    cr_expect(
-        eq(sz, export_collection(own.collection, api_format("&variants=%s", api_nonce("v"))).count,
-           0));
+    cr_expect(eq(
+        sz, export_collection(own.collection, wg_format("&variants=%s", api_nonce("v"))).count, 0));
 }
 
 Test(export, tei_without_pdf_is_in_an_unfiltered_export_only, .description = "EXP-X13")

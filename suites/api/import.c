@@ -6,6 +6,8 @@
 #include "suites/api/api.h"
 #include "suites/api/zip.h"
 
+#include "harness/base/str.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,24 +23,13 @@ static void expect_counts(struct wg_response *response, int64_t scanned, int64_t
                              (json_int_t)skipped, "files_updated", 0, "errors"));
 }
 
-static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text_of(const char *format, ...)
-{
-    va_list list;
-    char *text = NULL;
-    va_start(list, format);
-    cr_assert(ge(int, vasprintf(&text, format, list), 0));
-    va_end(list);
-    return text;
-}
-
 /* A PDF and a TEI of one document, side by side. */
 static struct wg_response *import_pair(struct wg_http *http, const char *query, const char *doc,
                                        const char *xml)
 {
     return api_import(http, query,
-                      API_ENTRIES({text_of("pdf/%s.pdf", doc), api_pdf_bytes()},
-                                  {text_of("tei/%s.tei.xml", doc), xml}));
+                      API_ENTRIES({wg_format("pdf/%s.pdf", doc), api_pdf_bytes()},
+                                  {wg_format("tei/%s.tei.xml", doc), xml}));
 }
 
 /* The group of a document in the list that admin sees. */
@@ -109,9 +100,9 @@ Test(import, limited_user_may_not_import_into_a_foreign_collection, .description
     const char *collection = api_nonce("collection");
     api_collection(collection);
 
-    wg_expect_error(import_pair(user, text_of("?collection=%s", collection), api_nonce("doc"),
+    wg_expect_error(import_pair(user, wg_format("?collection=%s", collection), api_nonce("doc"),
                                 api_tei("x", NULL, NULL)),
-                    403, text_of("You don't have access to collection '%s'", collection));
+                    403, wg_format("You don't have access to collection '%s'", collection));
 }
 
 Test(import, limited_user_may_import_into_an_own_collection, .description = "IMP-X16")
@@ -136,8 +127,8 @@ Test(import, second_import_skips_what_is_there, .description = "IMP-X02")
 {
     struct wg_http *admin = api_login("admin");
     const char *doc = api_nonce("doc");
-    const struct api_entry entries[] = {{text_of("%s.pdf", doc), api_pdf_bytes()},
-                                        {text_of("%s.tei.xml", doc), api_tei(doc, NULL, NULL)},
+    const struct api_entry entries[] = {{wg_format("%s.pdf", doc), api_pdf_bytes()},
+                                        {wg_format("%s.tei.xml", doc), api_tei(doc, NULL, NULL)},
                                         {NULL, NULL}};
 
     expect_counts(api_import(admin, "", entries), 2, 2, 0);
@@ -150,8 +141,8 @@ Test(import, other_files_are_ignored, .description = "IMP-X19")
 
     expect_counts(
         api_import(api_login("admin"), "",
-                   API_ENTRIES({text_of("%s.pdf", doc), api_pdf_bytes()},
-                               {text_of("%s.tei.xml", doc), api_tei(doc, NULL, NULL)},
+                   API_ENTRIES({wg_format("%s.pdf", doc), api_pdf_bytes()},
+                               {wg_format("%s.tei.xml", doc), api_tei(doc, NULL, NULL)},
                                {"readme.txt", "no document"}, {"__MACOSX/._a.pdf", "no PDF"})),
         2, 2, 0);
 }
@@ -162,8 +153,8 @@ Test(import, export_of_a_collection_imports_as_known, .description = "IMP-X20")
     const char *doc = api_nonce("doc"), *collection = api_nonce("collection");
     api_collection(collection);
     expect_counts(
-        import_pair(admin, text_of("?collection=%s", collection), doc, api_tei(doc, NULL, NULL)), 2,
-        2, 0);
+        import_pair(admin, wg_format("?collection=%s", collection), doc, api_tei(doc, NULL, NULL)),
+        2, 2, 0);
 
     struct wg_response *exported =
         wg_http_get(admin, wg_http_path(admin, "/api/v1/export?collections=%s", collection));
@@ -195,12 +186,12 @@ Test(import, document_has_its_source_and_its_gold, .description = "IMP-X03")
 Test(import, doi_of_the_tei_names_the_document, .description = "IMP-X04")
 {
     const char *nonce = api_nonce("n");
-    char *doi = text_of("10.1234/%s", nonce);
+    char *doi = wg_format("10.1234/%s", nonce);
     char *xml = api_tei_make(&(struct api_tei_options){.doi = doi});
 
     expect_counts(import_pair(api_login("admin"), "", nonce, xml), 2, 2, 0);
 
-    listed(text_of("10.1234__%s", nonce));
+    listed(wg_format("10.1234__%s", nonce));
 }
 
 Test(import, pdf_named_like_a_doi_gets_it, .description = "IMP-X05")
@@ -208,10 +199,10 @@ Test(import, pdf_named_like_a_doi_gets_it, .description = "IMP-X05")
     const char *nonce = api_nonce("n");
 
     expect_counts(api_import(api_login("admin"), "",
-                             API_ENTRIES({text_of("10.1234__%s.pdf", nonce), api_pdf_bytes()})),
+                             API_ENTRIES({wg_format("10.1234__%s.pdf", nonce), api_pdf_bytes()})),
                   1, 1, 0);
 
-    listed(text_of("10.1234/%s", nonce));
+    listed(wg_format("10.1234/%s", nonce));
 }
 
 Test(import, other_pdf_is_named_after_its_file_and_has_no_collection, .description = "IMP-X06")
@@ -220,7 +211,7 @@ Test(import, other_pdf_is_named_after_its_file_and_has_no_collection, .descripti
     const char *nonce = api_nonce("n");
     char *bytes = api_pdf_bytes();
 
-    expect_counts(api_import(admin, "", API_ENTRIES({text_of("%s.pdf", nonce), bytes})), 1, 1, 0);
+    expect_counts(api_import(admin, "", API_ENTRIES({wg_format("%s.pdf", nonce), bytes})), 1, 1, 0);
 
     const char *id = text_at(json_object_get(listed(nonce), "source"), "id");
     wg_expect_body(api_serve(admin, id), bytes);
@@ -231,8 +222,8 @@ Test(import, collection_is_created_and_assigned, .description = "IMP-04 IMP-X07"
     struct wg_http *admin = api_login("admin");
     const char *doc = api_nonce("doc"), *collection = api_nonce("collection");
     expect_counts(
-        import_pair(admin, text_of("?collection=%s", collection), doc, api_tei(doc, NULL, NULL)), 2,
-        2, 0);
+        import_pair(admin, wg_format("?collection=%s", collection), doc, api_tei(doc, NULL, NULL)),
+        2, 2, 0);
 
     struct wg_response *made =
         wg_http_get(admin, wg_http_path(admin, "/api/v1/collections/%s", collection));
@@ -247,9 +238,9 @@ Test(import, version_marker_makes_no_gold, .description = "IMP-X08")
 {
     const char *doc = api_nonce("doc"), *collection = api_nonce("collection");
     expect_counts(
-        api_import(api_login("admin"), text_of("?collection=%s", collection),
-                   API_ENTRIES({text_of("%s.pdf", doc), api_pdf_bytes()},
-                               {text_of("%s.v2.tei.xml", doc), api_tei(doc, NULL, NULL)})),
+        api_import(api_login("admin"), wg_format("?collection=%s", collection),
+                   API_ENTRIES({wg_format("%s.pdf", doc), api_pdf_bytes()},
+                               {wg_format("%s.v2.tei.xml", doc), api_tei(doc, NULL, NULL)})),
         2, 2, 0);
 
     cr_expect(not(is_gold(artifact(listed(doc), 0))));
@@ -261,9 +252,9 @@ Test(import, two_tei_of_one_variant_have_two_versions, .description = "IMP-X09")
     const char *doc = api_nonce("doc");
     expect_counts(
         api_import(admin, "?collection=default",
-                   API_ENTRIES({text_of("%s.pdf", doc), api_pdf_bytes()},
-                               {text_of("%s.tei.xml", doc), api_tei(doc, NULL, NULL)},
-                               {text_of("%s.v1.tei.xml", doc), api_tei(doc, NULL, NULL)})),
+                   API_ENTRIES({wg_format("%s.pdf", doc), api_pdf_bytes()},
+                               {wg_format("%s.tei.xml", doc), api_tei(doc, NULL, NULL)},
+                               {wg_format("%s.v1.tei.xml", doc), api_tei(doc, NULL, NULL)})),
         3, 3, 0);
 
     json_t *group = listed(doc);
@@ -330,10 +321,11 @@ static struct wg_response *import_two_directories(struct wg_http *http, const ch
     return api_import(
         http, query,
         API_ENTRIES(
-            {text_of("%s/pdf/%s.pdf", collections[0], docs[0]), api_pdf_bytes()},
-            {text_of("%s/tei/%s.tei.xml", collections[0], docs[0]), api_tei(docs[0], NULL, NULL)},
-            {text_of("%s/pdf/%s.pdf", collections[1], docs[1]), api_pdf_bytes()},
-            {text_of("%s/tei/%s.tei.xml", collections[1], docs[1]), api_tei(docs[1], NULL, NULL)}));
+            {wg_format("%s/pdf/%s.pdf", collections[0], docs[0]), api_pdf_bytes()},
+            {wg_format("%s/tei/%s.tei.xml", collections[0], docs[0]), api_tei(docs[0], NULL, NULL)},
+            {wg_format("%s/pdf/%s.pdf", collections[1], docs[1]), api_pdf_bytes()},
+            {wg_format("%s/tei/%s.tei.xml", collections[1], docs[1]),
+             api_tei(docs[1], NULL, NULL)}));
 }
 
 Test(import, recursive_import_takes_collections_from_directories, .description = "IMP-07 IMP-X12")
@@ -371,8 +363,8 @@ Test(import, single_top_directory_is_no_collection, .description = "IMP-X14")
 
     expect_counts(
         api_import(api_login("admin"), "?recursive_collections=true",
-                   API_ENTRIES({text_of("export/%s/%s.pdf", collection, doc), api_pdf_bytes()},
-                               {text_of("export/%s/%s.tei.xml", collection, doc),
+                   API_ENTRIES({wg_format("export/%s/%s.pdf", collection, doc), api_pdf_bytes()},
+                               {wg_format("export/%s/%s.tei.xml", collection, doc),
                                 api_tei(doc, NULL, NULL)})),
         2, 2, 0);
 

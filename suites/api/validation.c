@@ -8,6 +8,8 @@
  */
 #include "suites/api/api.h"
 
+#include "harness/base/str.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -54,25 +56,14 @@ static struct wg_response *autocomplete(const char *xml)
     return post_xml(AUTOCOMPLETE, xml);
 }
 
-static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text_of(const char *format, ...)
-{
-    va_list list;
-    char *text = NULL;
-    va_start(list, format);
-    cr_assert(ge(int, vasprintf(&text, format, list), 0));
-    va_end(list);
-    return text;
-}
-
 /* Directory of the cache for documents that name http://schemas.invalid/<nonce>/...; made. */
 static char *cache_directory(const char *nonce)
 {
     static const char *const parts[] = {"schema", "cache", HOST};
     api_need_data();
-    char *path = text_of("%s", wg_data_dir());
+    char *path = wg_format("%s", wg_data_dir());
     for (size_t i = 0; i <= sizeof parts / sizeof parts[0]; i++) {
-        path = text_of("%s/%s", path, i < sizeof parts / sizeof parts[0] ? parts[i] : nonce);
+        path = wg_format("%s/%s", path, i < sizeof parts / sizeof parts[0] ? parts[i] : nonce);
         cr_assert(mkdir(path, 0755) == 0 || errno == EEXIST, "mkdir %s", path);
     }
     return path;
@@ -82,7 +73,7 @@ static char *cache_directory(const char *nonce)
 static const char *seed(const char *file, const char *schema)
 {
     const char *nonce = api_nonce("schema");
-    char *path = text_of("%s/%s", cache_directory(nonce), file);
+    char *path = wg_format("%s/%s", cache_directory(nonce), file);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     cr_assert(ge(int, fd, 0));
     cr_assert(eq(long, write(fd, schema, strlen(schema)), (long)strlen(schema)));
@@ -93,19 +84,19 @@ static const char *seed(const char *file, const char *schema)
 /* A document that names the RelaxNG schema at an address. */
 static char *with_rng(const char *address, const char *root)
 {
-    return text_of("<?xml version=\"1.0\"?>\n<?xml-model href=\"%s\" type=\"application/xml\" "
-                   "schematypens=\"http://relaxng.org/ns/structure/1.0\"?>\n%s",
-                   address, root);
+    return wg_format("<?xml version=\"1.0\"?>\n<?xml-model href=\"%s\" type=\"application/xml\" "
+                     "schematypens=\"http://relaxng.org/ns/structure/1.0\"?>\n%s",
+                     address, root);
 }
 
 static char *with_seeded_rng(const char *schema, const char *root)
 {
-    return with_rng(text_of("http://" HOST "/%s/mini.rng", seed("mini.rng", schema)), root);
+    return with_rng(wg_format("http://" HOST "/%s/mini.rng", seed("mini.rng", schema)), root);
 }
 
 static char *with_seeded_xsd(const char *schema, const char *content)
 {
-    return text_of(
+    return wg_format(
         "<note xmlns=\"urn:mini\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
         "xsi:schemaLocation=\"urn:mini http://" HOST "/%s/mini.xsd\">%s</note>",
         seed("mini.xsd", schema), content);
@@ -170,8 +161,8 @@ Test(validation, schema_that_is_not_http_is_skipped, .description = "VAL-X03")
 
 Test(validation, schema_that_cannot_be_fetched_is_told, .description = "VAL-X04")
 {
-    struct wg_response *response =
-        validate(with_rng(text_of("http://127.0.0.1:9/%s/x.rng", api_nonce("schema")), "<note/>"));
+    struct wg_response *response = validate(
+        with_rng(wg_format("http://127.0.0.1:9/%s/x.rng", api_nonce("schema")), "<note/>"));
 
     wg_expect_status(response, 400);
     wg_expect_detail_starts(response, "Failed to download schema");
@@ -251,16 +242,17 @@ static char *source_of(const char *status, const char *schema)
     socklen_t size = sizeof address;
     pthread_t thread;
     source->answer =
-        text_of("HTTP/1.1 %s\r\nContent-Type: application/xml\r\nContent-Length: %zu\r\n"
-                "Connection: close\r\n\r\n%s",
-                status, strlen(schema), schema);
+        wg_format("HTTP/1.1 %s\r\nContent-Type: application/xml\r\nContent-Length: %zu\r\n"
+                  "Connection: close\r\n\r\n%s",
+                  status, strlen(schema), schema);
     source->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert(ge(int, source->fd, 0));
     cr_assert(eq(int, bind(source->fd, (struct sockaddr *)&address, sizeof address), 0));
     cr_assert(eq(int, listen(source->fd, 16), 0));
     cr_assert(eq(int, getsockname(source->fd, (struct sockaddr *)&address, &size), 0));
     cr_assert(eq(int, pthread_create(&thread, NULL, serve_source, source), 0));
-    return text_of("http://127.0.0.1:%d/%s/mini.rng", ntohs(address.sin_port), api_nonce("schema"));
+    return wg_format("http://127.0.0.1:%d/%s/mini.rng", ntohs(address.sin_port),
+                     api_nonce("schema"));
 }
 
 Test(validation, schema_is_fetched_and_kept, .description = "VAL-02")
@@ -270,7 +262,7 @@ Test(validation, schema_is_fetched_and_kept, .description = "VAL-02")
 
     expect_valid(validate(with_rng(address, "<note kind=\"a\"/>")));
     expect_errors(validate(with_rng(address, "<note kind=\"c\"/>")));
-    char *kept = text_of("%s/schema/cache/%s", wg_data_dir(), address + strlen("http://"));
+    char *kept = wg_format("%s/schema/cache/%s", wg_data_dir(), address + strlen("http://"));
     cr_expect(eq(int, access(kept, R_OK), 0), "%s", kept);
 }
 
@@ -301,7 +293,7 @@ static json_t *resolve(const json_t *data, json_t *value)
     if (!json_is_string(value))
         return value;
     json_t *merged = NULL;
-    char *keys = text_of("%s", json_string_value(value)), *rest = NULL;
+    char *keys = wg_format("%s", json_string_value(value)), *rest = NULL;
     for (char *key = strtok_r(keys, " ", &rest); key != NULL; key = strtok_r(NULL, " ", &rest)) {
         json_t *part = resolve(data, json_object_get(data, key));
         if (part == NULL)
@@ -371,11 +363,11 @@ Test(autocomplete, global_attributes_are_added, .description = "VAL-X12")
 Test(autocomplete, result_is_kept_beside_the_schema, .description = "VAL-X13")
 {
     const char *nonce = seed("mini.rng", mini_rng);
-    char *xml = with_rng(text_of("http://" HOST "/%s/mini.rng", nonce), "<note/>");
+    char *xml = with_rng(wg_format("http://" HOST "/%s/mini.rng", nonce), "<note/>");
     struct wg_response *first = autocomplete(xml);
     wg_expect_status(first, 200);
 
-    char *kept = text_of("%s/codemirror-autocomplete.json", cache_directory(nonce));
+    char *kept = wg_format("%s/codemirror-autocomplete.json", cache_directory(nonce));
     cr_expect(eq(int, access(kept, R_OK), 0));
     struct wg_response *second = autocomplete(xml);
     wg_expect_json(second, "", json_incref(wg_response_json(first)));
