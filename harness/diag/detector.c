@@ -186,6 +186,8 @@ static bool failed_with(const struct wg_diag_view *view, enum wg_trace_type type
 static bool nofile(const struct wg_diag_view *view)
 {
     enum wg_trace_role role = view->event->role;
+    if (view->event->type == WG_TRACE_ACCEPT)
+        return true;
     if (role == WG_TRACE_ROLE_NONE || role == WG_TRACE_ROLE_EMPTY)
         return false;
     return failed_with(view, WG_TRACE_OPEN, EMFILE) || failed_with(view, WG_TRACE_OPEN, ENFILE);
@@ -294,8 +296,9 @@ const struct wg_detector wg_detectors[] = {
      "Each keeps its own list of the locks of the process. When one of them closes the file, POSIX "
      "ends the locks of the other.",
      "Link one SQLite only: the system's, or the bundled one.", WG_DIAG_AT_ONCE, false, two_copies},
-    {"nofile", "no descriptor was left to open %s",
-     "The limit of open files was reached: SQLITE_CANTOPEN (14).",
+    {"nofile", "no descriptor was left in a process that works with %s",
+     "The limit of open files was reached: SQLite cannot open the database or its WAL (14 'unable to "
+     "open database file'), or a server takes no connection any more and seems to hang.",
      "Close connections (in Python `with sqlite3.connect(...)` ends the transaction, not the "
      "connection), use a pool, or raise RLIMIT_NOFILE.",
      WG_DIAG_AT_ONCE, true, nofile},

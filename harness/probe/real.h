@@ -17,6 +17,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -89,6 +90,8 @@
     X(kill, int, (pid_t, int))                                                                     \
     X(killpg, int, (pid_t, int))                                                                   \
     X(setrlimit, int, (int, const struct rlimit *))                                                \
+    X(accept, int, (int, struct sockaddr *, socklen_t *))                                          \
+    X(accept4, int, (int, struct sockaddr *, socklen_t *, int))                                    \
     X(syscall, long, (long, ...))
 
 struct wg_probe_reals {

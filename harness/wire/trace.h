@@ -133,7 +133,10 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
       "sqlite3_backup_init; connection: target, offset: source connection")                         \
     X(LIMIT, "limit", RARE, "setrlimit; offset: resource, length: new soft limit")                  \
     X(MARK, "mark", RARE, "written by the harness: text names what begins or ends")                 \
-    X(FAULT, "fault", RARE, "a fault or delay that was asked for; text: which, call: where")
+    X(FAULT, "fault", RARE, "a fault or delay that was asked for; text: which, call: where")        \
+    X(ACCEPT, "accept", RARE,                                                                       \
+      "only failures for want of a descriptor (EMFILE, ENFILE); fd, dev, ino, path: a database "    \
+      "that the process has open")
 
 enum wg_trace_type {
 #define WG_TRACE_ENUM(identifier, name, area, members) WG_TRACE_##identifier,
@@ -313,7 +316,7 @@ struct wg_trace_header {
     X(sqlite3_finalize) X(sqlite3_exec) X(sqlite3_config) X(sqlite3_busy_timeout)                 \
     X(sqlite3_busy_handler) X(sqlite3_enable_shared_cache) X(sqlite3_backup_init) X(sqlite3_log)  \
     X(sqlite3_wal_checkpoint) X(sqlite3_wal_checkpoint_v2) X(preadv2) X(pwritev2) X(fread)        \
-    X(fwrite) X(fchmodat) X(fchownat) X(statx)
+    X(fwrite) X(fchmodat) X(fchownat) X(statx) X(accept) X(accept4)
 /* clang-format on */
 
 enum wg_trace_call {

@@ -15,6 +15,7 @@ import json
 import os
 import resource
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -301,6 +302,28 @@ def closes_descriptors():
         connect().close()
 
 
+def serve(connections, limit):
+    """A server with a database open, and clients that connect without being closed."""
+    database = connect()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kept = [socket.create_connection(server.getsockname()) for _ in range(connections)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        try:
+            kept += [server.accept() for _ in range(connections)]
+        except OSError:
+            pass
+    database.close()
+
+
+def refuses_connections():
+    culprit()
+    serve(20, 32)
+
+
+def takes_connections():
+    serve(20, 100)
+
+
 def passes_file_size():
     connection = connect(journal="delete")
     culprit()
@@ -456,6 +479,7 @@ ROWS = (
     ("fd-reuse", writes_stale_descriptor, writes_own_descriptor),
     ("hard-link", opens_two_names, opens_one_name_twice),
     ("nofile", runs_out_of_descriptors, closes_descriptors),
+    ("nofile", refuses_connections, takes_connections),
     ("fsize-limit", passes_file_size, stays_below_file_size),
     ("as-limit", leaves_no_address_space, leaves_address_space),
     ("dir-readonly", writes_in_closed_directory, writes_in_open_directory),
