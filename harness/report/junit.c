@@ -4,6 +4,8 @@
 #include "harness/base/buf.h"
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
+#include "harness/base/str.h"
+#include "harness/report/failure.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +28,8 @@ struct group {
 static const char *element_of(enum wg_outcome outcome)
 {
     switch (outcome) {
-    case WG_OUTCOME_PASSED: return NULL;
+    case WG_OUTCOME_PASSED:
+    case WG_OUTCOME_FLAKY: return NULL;
     case WG_OUTCOME_SKIPPED: return "skipped";
     case WG_OUTCOME_FAILED: return "failure";
     default: return "error";
@@ -78,21 +81,13 @@ static void element_text(xmlTextWriter *writer, const char *name, const char *te
     free(clean);
 }
 
-/* What kept the test from passing, as text: reason, messages with their places, stacks, repeat. */
-static void describe_failure(const json_t *test, struct wg_buf *out)
+/* The schema knows no flaky tests: the case passes, and its output begins with why it is one. */
+static void write_flaky(xmlTextWriter *writer, const json_t *test)
 {
-    size_t index;
-    json_t *message;
-    const char *reason = wg_json_str(test, "reason", "");
-    const char *stacks = wg_json_str(test, "stacks", "");
-    if (reason[0])
-        wg_buf_printf(out, "%s\n", reason);
-    json_array_foreach(json_object_get(test, "messages"), index, message) wg_buf_printf(
-        out, "%s:%lld: %s\n", wg_json_str(message, "file", ""),
-        (long long)wg_json_int(message, "line", 0), wg_json_str(message, "message", ""));
-    if (stacks[0])
-        wg_buf_printf(out, "stacks:\n%s\n", stacks);
-    wg_buf_printf(out, "repeat: %s\n", wg_json_str(test, "repeat", ""));
+    char *text = wg_format("flaky: %s\n%s", wg_json_str(test, "reason", ""),
+                           wg_json_str(test, "output", ""));
+    element_text(writer, "system-out", text);
+    free(text);
 }
 
 static void write_case(xmlTextWriter *writer, const json_t *test)
@@ -115,7 +110,7 @@ static void write_case(xmlTextWriter *writer, const json_t *test)
     if (element) {
         struct wg_buf text;
         wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
-        describe_failure(test, &text);
+        wg_failure_describe(test, &text);
         char *first_line = strndup(text.data, strcspn(text.data, "\n"));
         if (!first_line)
             abort();
@@ -131,7 +126,9 @@ static void write_case(xmlTextWriter *writer, const json_t *test)
         free(first_line);
         wg_buf_finish(&text);
     }
-    if (output[0])
+    if (outcome == WG_OUTCOME_FLAKY)
+        write_flaky(writer, test);
+    else if (output[0])
         element_text(writer, "system-out", output);
     xmlTextWriterEndElement(writer);
 }

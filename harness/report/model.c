@@ -95,6 +95,7 @@ void wg_model_finish(struct wg_model *model)
     json_decref(model->plan);
     json_decref(model->run_finished);
     list_finish(&model->finished);
+    list_finish(&model->retried);
     list_finish(&model->evidence);
     list_finish(&model->verified);
     list_finish(&model->failed_units);
@@ -122,8 +123,13 @@ static void take_finished(struct wg_model *model, const json_t *event)
     struct wg_mode_summary *mode = mode_of(model, event);
     if (outcome == WG_OUTCOME_COUNT || !mode)
         return;
+    if (wg_json_bool(event, "retried", false)) {
+        list_push(&model->retried, event);
+        return;
+    }
     mode->outcomes[outcome]++;
-    model->round_failed = model->round_failed || outcomes[outcome].failure;
+    model->round_failed = model->round_failed || outcomes[outcome].failure ||
+                          (model->flaky_fails && outcome == WG_OUTCOME_FLAKY);
     list_push(&model->finished, event);
 }
 
@@ -197,7 +203,10 @@ void wg_model_apply(struct wg_model *model, enum wg_event_kind kind, const json_
 {
     switch (kind) {
     case WG_EVENT_RUN_STARTED: model->run_started = json_incref((json_t *)event); break;
-    case WG_EVENT_PLAN: model->plan = json_incref((json_t *)event); break;
+    case WG_EVENT_PLAN:
+        model->plan = json_incref((json_t *)event);
+        model->flaky_fails = wg_json_bool(event, "flaky_fails", false);
+        break;
     case WG_EVENT_RUN_FINISHED: model->run_finished = json_incref((json_t *)event); break;
     case WG_EVENT_ROUND_STARTED:
         model->round_failed = false;
@@ -290,8 +299,8 @@ long wg_model_failures(const struct wg_model *model)
 {
     long failures = model->databases_bad;
     for (size_t m = 0; m < model->mode_count; m++)
-        for (int i = 0; i < WG_OUTCOME_COUNT; i++)
-            failures += outcomes[i].failure ? model->modes[m].outcomes[i] : 0;
+        failures += wg_mode_failed(&model->modes[m]) +
+                    (model->flaky_fails ? model->modes[m].outcomes[WG_OUTCOME_FLAKY] : 0);
     for (int i = 0; i < WG_EVIDENCE_COUNT; i++)
         failures += classes[i].fails ? model->evidence_counts[i] : 0;
     return failures;
@@ -347,4 +356,20 @@ double wg_zero_failures_bound(long runs)
 {
     assert(runs > 0);
     return 1 - pow(0.05, 1 / (double)runs);
+}
+
+long wg_mode_total(const struct wg_mode_summary *mode)
+{
+    long total = 0;
+    for (int i = 0; i < WG_OUTCOME_COUNT; i++)
+        total += mode->outcomes[i];
+    return total;
+}
+
+long wg_mode_failed(const struct wg_mode_summary *mode)
+{
+    long failed = 0;
+    for (int i = 0; i < WG_OUTCOME_COUNT; i++)
+        failed += wg_outcome_is_failure((enum wg_outcome)i) ? mode->outcomes[i] : 0;
+    return failed;
 }

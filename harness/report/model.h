@@ -56,7 +56,8 @@ struct wg_model {
     json_t *run_started; /* NULL before it was seen; the same below */
     json_t *plan;
     json_t *run_finished;
-    struct wg_event_list finished; /* "test-finished", in order */
+    struct wg_event_list finished; /* "test-finished", in order; the last try of each */
+    struct wg_event_list retried;  /* the tries before it */
     struct wg_event_list evidence; /* at most WG_LIMIT_EVIDENCE; counts below hold all */
     struct wg_event_list verified;
     struct wg_event_list failed_units; /* "unit-failed" and "server-died" */
@@ -77,6 +78,7 @@ struct wg_model {
     long checks;         /* units that the check command looked at */
     long servers_killed; /* that ignored SIGTERM */
     bool interrupted;
+    bool flaky_fails;  /* policy of the run: --flaky=fail */
     bool round_failed; /* of the round that runs: private */
 };
 
@@ -96,6 +98,10 @@ int wg_events_read(const char *events_path,
                    void *context, struct wg_err *err);
 /* Takes in all events of a record. */
 int wg_model_read(struct wg_model *model, const char *events_path, struct wg_err *err);
+
+/* All tests of a mode, over its rounds; those that failed. */
+long wg_mode_total(const struct wg_mode_summary *mode);
+long wg_mode_failed(const struct wg_mode_summary *mode);
 
 enum wg_verdict wg_model_verdict(const struct wg_model *model);
 /* The exit code of a verdict: 0, 1, 3, 3. */

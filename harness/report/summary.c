@@ -4,6 +4,8 @@
  * checked, the verdict, and what the verdict proves.
  */
 #include "harness/base/json.h"
+#include "harness/report/failure.h"
+#include "harness/report/rates.h"
 #include "harness/report/terminal.h"
 
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 
 /* Lines of a failed test's output that are shown; the events keep all. */
 #define OUTPUT_LINES_SHOWN   30
+#define RATES_SHOWN          20
 #define EVIDENCE_LINES_SHOWN 20
 #define LIST_SHOWN           3
 
@@ -188,14 +191,6 @@ static void print_evidence(const struct wg_model *model, const struct style *sty
     }
 }
 
-static long mode_total(const struct wg_mode_summary *mode)
-{
-    long total = 0;
-    for (int i = 0; i < WG_OUTCOME_COUNT; i++)
-        total += mode->outcomes[i];
-    return total;
-}
-
 static void print_modes(const struct wg_model *model, FILE *out)
 {
     for (size_t m = 0; m < model->mode_count; m++) {
@@ -215,22 +210,6 @@ static void print_modes(const struct wg_model *model, FILE *out)
     }
 }
 
-/* Why a test was skipped: what the runner says, else what the test said; NULL when it was not. */
-static const char *skip_reason(const json_t *finished)
-{
-    if (strcmp(wg_json_str(finished, "outcome", ""), "skipped") != 0)
-        return NULL;
-    const char *reason = wg_json_str(finished, "reason", "");
-    size_t index;
-    json_t *message;
-    json_array_foreach(json_object_get(finished, "messages"), index, message)
-    {
-        if (!reason[0] && strcmp(wg_json_str(message, "event", ""), "skip") == 0)
-            reason = wg_json_str(message, "message", "");
-    }
-    return reason[0] ? reason : "without a reason";
-}
-
 /* Skipped tests counted by reason, each reason where it comes first. */
 static void print_skipped(const struct wg_model *model, FILE *out)
 {
@@ -239,9 +218,10 @@ static void print_skipped(const struct wg_model *model, FILE *out)
     const char *reason;
     json_t *count;
     for (size_t i = 0; i < all->count; i++) {
-        reason = skip_reason(all->items[i]);
-        if (reason)
-            json_object_set_new(counts, reason, json_integer(wg_json_int(counts, reason, 0) + 1));
+        if (strcmp(wg_json_str(all->items[i], "outcome", ""), "skipped") != 0)
+            continue;
+        reason = wg_skip_reason(all->items[i]);
+        json_object_set_new(counts, reason, json_integer(wg_json_int(counts, reason, 0) + 1));
     }
     json_object_foreach(counts, reason, count)
     {
@@ -285,7 +265,7 @@ static void print_verdict(const struct wg_model *model, const struct style *styl
     enum wg_verdict verdict = wg_model_verdict(model);
     const char *tint = verdict == WG_VERDICT_PASS ? style->green : style->red;
     long tests = model->mode_count > 0 && model->modes[0].rounds > 0
-                     ? mode_total(&model->modes[0]) / model->modes[0].rounds
+                     ? wg_mode_total(&model->modes[0]) / model->modes[0].rounds
                      : (long)wg_json_int(model->plan, "selected", 0);
     fprintf(
         out,
@@ -317,15 +297,50 @@ static void print_meaning(const struct wg_model *model, FILE *out)
         runs < 59 ? "; --repeat 59 shows < 5 %" : "");
 }
 
+/* What the tries before the last said. */
+static void print_flaky(const struct wg_model *model, const struct style *style, FILE *out)
+{
+    long flaky = 0;
+    for (size_t m = 0; m < model->mode_count; m++)
+        flaky += model->modes[m].outcomes[WG_OUTCOME_FLAKY];
+    for (size_t i = 0; flaky > 0 && i < model->retried.count; i++) {
+        const json_t *event = model->retried.items[i];
+        fprintf(out, "%sfailed, then run again%s %s (%s)\n", style->yellow, style->off,
+                wg_json_str(event, "test", ""), wg_json_str(event, "mode", ""));
+        print_messages(event, out);
+    }
+}
+
+/* Only where something ran more than once. */
+static void print_rates(const struct wg_model *model, FILE *out)
+{
+    struct wg_rates rates;
+    wg_rates_of(model, &rates);
+    for (size_t i = 0; i < rates.count && i < RATES_SHOWN; i++) {
+        const struct wg_rate *rate = &rates.items[i];
+        struct wg_interval interval = wg_rate_interval(rate->failed, rate->runs);
+        fprintf(out,
+                "rate: %s (%s) failed %ld of %ld times: %.0f %%, 95 %% interval %.1f to %.1f %%\n",
+                rate->test, rate->mode, rate->failed, rate->runs,
+                100 * (double)rate->failed / (double)rate->runs, 100 * interval.low,
+                100 * interval.high);
+    }
+    if (rates.count > RATES_SHOWN)
+        fprintf(out, "rate: … and %zu more tests\n", rates.count - RATES_SHOWN);
+    wg_rates_finish(&rates);
+}
+
 void wg_summary_print(const struct wg_model *model, const struct wg_summary_options *options,
                       FILE *out)
 {
     struct style style = style_of(options->color);
     print_failures(model, &style, out);
+    print_flaky(model, &style, out);
     print_list(&model->failed_units, "server failed", "message", &style, out);
     print_evidence(model, &style, out);
     print_list(&model->errors, "harness error", "message", &style, out);
     print_modes(model, out);
+    print_rates(model, out);
     print_skipped(model, out);
     print_checked(model, out);
     print_verdict(model, &style, out);

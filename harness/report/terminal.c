@@ -112,10 +112,10 @@ void wg_terminal_show(void *object, enum wg_event_kind kind, const json_t *event
         show_line(terminal);
     } else if (kind == WG_EVENT_TEST_FINISHED) {
         enum wg_outcome outcome = wg_outcome_of(wg_json_str(event, "outcome", ""));
-        terminal->finished++;
+        terminal->finished += !wg_json_bool(event, "retried", false);
         terminal->running -= terminal->running > 0;
         if (outcome < WG_OUTCOME_COUNT && wg_outcome_is_failure(outcome)) {
-            terminal->failed++;
+            terminal->failed += !wg_json_bool(event, "retried", false);
             show_failure(terminal, event);
         }
         show_line(terminal);

@@ -114,6 +114,11 @@ const struct wg_test *wg_attempt_test(const struct wg_attempt *attempt)
     return attempt->options.test;
 }
 
+int wg_attempt_tries(const struct wg_attempt *attempt)
+{
+    return attempt->options.try_number;
+}
+
 int wg_attempt_event_fd(const struct wg_attempt *attempt)
 {
     return attempt->event_fd;
@@ -364,15 +369,14 @@ static enum wg_outcome decide(const struct wg_attempt *attempt, char *reason, si
     return WG_OUTCOME_PASSED;
 }
 
-static const char *outcome_name(enum wg_outcome outcome)
-{
-    static const char *const names[] = {
-#define OUTCOME_NAME(identifier, name, failure, meaning) [WG_OUTCOME_##identifier] = (name),
-        WG_OUTCOMES(OUTCOME_NAME)
-#undef OUTCOME_NAME
-    };
-    return names[outcome];
-}
+static const struct {
+    const char *name;
+    bool failure;
+} outcome_rows[] = {
+#define ROW(identifier, name, failure, meaning) [WG_OUTCOME_##identifier] = {name, failure},
+    WG_OUTCOMES(ROW)
+#undef ROW
+};
 
 /* "test-finished" with the members that every test has. */
 static json_t *finished_members(const struct wg_attempt_options *options, enum wg_outcome outcome,
@@ -381,7 +385,7 @@ static json_t *finished_members(const struct wg_attempt_options *options, enum w
     json_t *members = identity(options);
     const struct wg_test *test = options->test;
     json_object_set_new(members, "worker", json_integer(options->worker));
-    json_object_set_new(members, "outcome", json_string(outcome_name(outcome)));
+    json_object_set_new(members, "outcome", json_string(outcome_rows[outcome].name));
     json_object_set_new(members, "ms", json_real(ms));
     json_object_set_new(members, "reason", wg_json_string_new(reason, strlen(reason)));
     json_object_set_new(members, "file", json_string(test->file));
@@ -403,7 +407,21 @@ static void add_numbers(json_t *members, const json_t *exit_message)
         json_object_set(members, "survivors", survivors);
 }
 
-enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt)
+/* Whether an outcome asks for another try. What never ran would not run then either. */
+static bool is_worth_a_try(enum wg_outcome outcome)
+{
+    return outcome_rows[outcome].failure && outcome != WG_OUTCOME_NOT_RUN;
+}
+
+static void add_try(json_t *members, const struct wg_attempt_options *options, bool retried)
+{
+    if (options->try_number > 0)
+        json_object_set_new(members, "try", json_integer(options->try_number + 1));
+    if (retried)
+        json_object_set_new(members, "retried", json_true());
+}
+
+enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, bool *ret_retry)
 {
     assert(wg_attempt_ended(attempt));
     wg_attempt_read_events(attempt);
@@ -412,6 +430,12 @@ enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt)
         wg_stacks_finish(attempt->stacks, &attempt->stacks_text);
     char reason[512];
     enum wg_outcome outcome = decide(attempt, reason, sizeof reason);
+    if (outcome == WG_OUTCOME_PASSED && attempt->options.try_number > 0) {
+        outcome = WG_OUTCOME_FLAKY;
+        snprintf(reason, sizeof reason, "failed %d times before it passed",
+                 attempt->options.try_number);
+    }
+    *ret_retry = attempt->options.may_retry && is_worth_a_try(outcome);
     double ms = (double)(attempt->ended_ns - attempt->started_ns) / (double)WG_NS_PER_MS;
     json_t *members = finished_members(&attempt->options, outcome, reason, ms);
     json_object_set_new(members, "messages", attempt->messages);
@@ -423,6 +447,7 @@ enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt)
     json_object_set_new(members, "output_cut", json_boolean(attempt->output.truncated));
     json_object_set_new(members, "requests", json_integer(attempt->requests));
     add_numbers(members, attempt->exit_message);
+    add_try(members, &attempt->options, *ret_retry);
     if (attempt->stacks_text.size > 0)
         json_object_set_new(
             members, "stacks",

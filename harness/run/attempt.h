@@ -33,6 +33,8 @@ struct wg_attempt_options {
     int grace_ms;
     const struct wg_strv *env;
     const char *repeat; /* command line that repeats it */
+    int try_number;     /* 0: the first */
+    bool may_retry;     /* another try follows if this one fails */
 };
 
 int wg_attempt_start(const struct wg_attempt_options *options, struct wg_suite_client *client,
@@ -40,6 +42,7 @@ int wg_attempt_start(const struct wg_attempt_options *options, struct wg_suite_c
 
 long long wg_attempt_number(const struct wg_attempt *attempt);
 const struct wg_test *wg_attempt_test(const struct wg_attempt *attempt);
+int wg_attempt_tries(const struct wg_attempt *attempt); /* that failed before this one */
 
 /* Descriptors to poll for input, -1 when closed or not there. */
 int wg_attempt_event_fd(const struct wg_attempt *attempt);
@@ -66,8 +69,9 @@ void wg_attempt_lost(struct wg_attempt *attempt, const char *why);
 /* True when the process has ended, so that the attempt can be finished. */
 bool wg_attempt_ended(const struct wg_attempt *attempt);
 
-/* Emits "test-finished" and frees; returns the outcome. */
-enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt);
+/* Emits "test-finished" and frees; returns the outcome. `ret_retry`: it failed, and its options say
+ * that another try follows. */
+enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, bool *ret_retry);
 
 /* Emits the pair of events of a test that is not executed (disabled, or its unit failed). */
 void wg_attempt_report_unrun(const struct wg_attempt_options *options, enum wg_outcome outcome,

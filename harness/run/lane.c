@@ -127,8 +127,19 @@ static void emit_evidence(struct wg_lane *lane, enum wg_evidence_class class_, c
     emit(lane, WG_EVENT_EVIDENCE, members);
 }
 
-static struct wg_attempt_options attempt_options(struct wg_lane *lane, const struct wg_test *test)
+void wg_queue_push(struct wg_queue *queue, const struct wg_test *test, int tries)
 {
+    /* Doubles at powers of two, so that no capacity needs keeping. */
+    if ((queue->count & (queue->count - 1)) == 0)
+        queue->entries = wg_realloc(queue->entries,
+                                    (queue->count ? 2 * queue->count : 1) * sizeof *queue->entries);
+    queue->entries[queue->count++] = (struct wg_queued){.test = test, .tries = tries};
+}
+
+static struct wg_attempt_options attempt_options(struct wg_lane *lane,
+                                                 const struct wg_queued *entry)
+{
+    const struct wg_test *test = entry->test;
     const struct wg_run_options *run = lane->round->options;
     return (struct wg_attempt_options){
         .number = ++*lane->round->next_attempt,
@@ -139,6 +150,8 @@ static struct wg_attempt_options attempt_options(struct wg_lane *lane, const str
         .worker = lane->index,
         .timeout_ms = test->timeout_ms > 0 ? test->timeout_ms : run->timeout_ms,
         .grace_ms = run->grace_ms,
+        .try_number = entry->tries,
+        .may_retry = entry->tries < run->retries && !lane->round->stopping,
     };
 }
 
@@ -148,11 +161,11 @@ static char *repeat_command(const struct wg_lane *lane, const struct wg_test *te
                      lane->round->mode->name, test->full_name);
 }
 
-static void report_unrun(struct wg_lane *lane, const struct wg_test *test, enum wg_outcome outcome,
-                         const char *reason)
+static void report_unrun(struct wg_lane *lane, const struct wg_queued *entry,
+                         enum wg_outcome outcome, const char *reason)
 {
-    struct wg_attempt_options options = attempt_options(lane, test);
-    char *repeat = repeat_command(lane, test);
+    struct wg_attempt_options options = attempt_options(lane, entry);
+    char *repeat = repeat_command(lane, entry->test);
     options.repeat = repeat;
     wg_attempt_report_unrun(&options, outcome, reason, lane->round->log);
     free(repeat);
@@ -163,9 +176,10 @@ static void report_unrun(struct wg_lane *lane, const struct wg_test *test, enum 
 static void drain_queue(struct wg_lane *lane, const char *reason)
 {
     while (lane->queue->next < lane->queue->count) {
-        const struct wg_test *test = lane->queue->tests[lane->queue->next++];
-        report_unrun(lane, test, test->disabled ? WG_OUTCOME_SKIPPED : WG_OUTCOME_NOT_RUN,
-                     test->disabled ? "disabled" : reason);
+        const struct wg_queued *entry = &lane->queue->entries[lane->queue->next++];
+        bool disabled = entry->test->disabled;
+        report_unrun(lane, entry, disabled ? WG_OUTCOME_SKIPPED : WG_OUTCOME_NOT_RUN,
+                     disabled ? "disabled" : reason);
     }
 }
 
@@ -173,8 +187,8 @@ static void drain_queue(struct wg_lane *lane, const char *reason)
 static void skip_disabled(struct wg_lane *lane)
 {
     struct wg_queue *queue = lane->queue;
-    while (queue->next < queue->count && queue->tests[queue->next]->disabled)
-        report_unrun(lane, queue->tests[queue->next++], WG_OUTCOME_SKIPPED, "disabled");
+    while (queue->next < queue->count && queue->entries[queue->next].test->disabled)
+        report_unrun(lane, &queue->entries[queue->next++], WG_OUTCOME_SKIPPED, "disabled");
 }
 
 static bool has_work(struct wg_lane *lane)
@@ -280,15 +294,16 @@ static void reset_unit(struct wg_lane *lane, const char *after)
     emit(lane, WG_EVENT_RESET, members);
 }
 
-static void start_test(struct wg_lane *lane, const struct wg_test *test)
+static void start_test(struct wg_lane *lane, const struct wg_queued *entry)
 {
+    const struct wg_test *test = entry->test;
     const struct wg_run_options *run = lane->round->options;
     struct wg_strv env = {0};
     char number[32];
     int place = 0;
     while (lane->attempts[place])
         place++;
-    struct wg_attempt_options options = attempt_options(lane, test);
+    struct wg_attempt_options options = attempt_options(lane, entry);
     char *repeat = repeat_command(lane, test);
     options.repeat = repeat;
     if (lane->round->mode->swarm)
@@ -323,19 +338,20 @@ static void feed(struct wg_lane *lane)
         skip_disabled(lane);
         if (lane->round->stopping || !has_work(lane))
             return;
-        const struct wg_test *test = lane->queue->tests[lane->queue->next];
+        const struct wg_queued *entry = &lane->queue->entries[lane->queue->next];
+        const struct wg_test *test = entry->test;
         bool must_be_alone = lane->concurrency > 1 && test->exclusive;
         if (lane->running > 0 && (must_be_alone || (lane->alone && lane->concurrency > 1)))
             return;
         if (lane->needs_reset) {
             lane->needs_reset = false;
             reset_unit(lane, lane->queue->next > 0
-                                 ? lane->queue->tests[lane->queue->next - 1]->full_name
+                                 ? lane->queue->entries[lane->queue->next - 1].test->full_name
                                  : "");
             continue;
         }
         lane->queue->next++;
-        start_test(lane, test);
+        start_test(lane, entry);
     }
 }
 
@@ -349,12 +365,16 @@ static void harvest(struct wg_lane *lane)
         wg_attempt_tick(attempt);
         if (!wg_attempt_ended(attempt))
             continue;
-        const char *name = wg_attempt_test(attempt)->full_name;
+        const struct wg_test *test = wg_attempt_test(attempt);
+        int tries = wg_attempt_tries(attempt);
         bool was_alone = lane->running == 1 && !lane->round->mode->swarm;
         lane->attempts[i] = NULL;
         lane->running--;
-        enum wg_outcome outcome = wg_attempt_finish(attempt);
-        lane->round->options->ops->collect(lane->unit, was_alone ? name : NULL);
+        bool retry = false;
+        enum wg_outcome outcome = wg_attempt_finish(attempt, &retry);
+        lane->round->options->ops->collect(lane->unit, was_alone ? test->full_name : NULL);
+        if (retry)
+            wg_queue_push(lane->queue, test, tries + 1);
         /* A server that a test hung on may hang for the next one too; give that one a fresh server.
          */
         if (outcome == WG_OUTCOME_TIMEOUT && !lane->round->mode->swarm)

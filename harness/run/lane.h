@@ -21,9 +21,15 @@
 
 /* Tests in the order in which they are to run; lanes of one queue take from its front. */
 struct wg_queue {
-    const struct wg_test **tests;
+    struct wg_queued {
+        const struct wg_test *test;
+        int tries; /* that have failed in this round */
+    } * entries;
     size_t count, next;
 };
+
+/* At its end; the queue grows. */
+void wg_queue_push(struct wg_queue *queue, const struct wg_test *test, int tries);
 
 /* What the lanes of one round share. */
 struct wg_round {

@@ -2,6 +2,7 @@
 #include "harness/run/plan.h"
 
 #include "harness/base/str.h"
+#include "harness/run/filter.h"
 
 #include <assert.h>
 #include <fnmatch.h>
@@ -45,6 +46,7 @@ void wg_plan_init(struct wg_plan *plan, struct wg_test *tests, char **suite_name
             suite->name = wg_strdup(suite_names[i]);
         }
         suite->exclusive = suite->exclusive || tests[i].exclusive;
+        tests[i].expected_ms = -1;
         tests[i].suite = suite->name;
     }
     group_tests(plan);
@@ -101,6 +103,13 @@ static int nothing_matches(const struct wg_plan *plan, const char *pattern, stru
                       pattern);
 }
 
+static void count_selected(struct wg_plan *plan)
+{
+    plan->selected_count = 0;
+    for (size_t i = 0; i < plan->test_count; i++)
+        plan->selected_count += plan->tests[i].selected;
+}
+
 int wg_plan_select(struct wg_plan *plan, char *const *patterns, struct wg_err *err)
 {
     bool all = !patterns || !patterns[0];
@@ -117,12 +126,56 @@ int wg_plan_select(struct wg_plan *plan, char *const *patterns, struct wg_err *e
         if (!matched)
             return nothing_matches(plan, patterns[p], err);
     }
-    plan->selected_count = 0;
-    for (size_t i = 0; i < plan->test_count; i++)
-        plan->selected_count += plan->tests[i].selected;
+    count_selected(plan);
     if (plan->selected_count == 0)
         return wg_err_set(err, WG_ERR_USAGE, "nothing is selected: the suite binary has no tests");
     return 0;
+}
+
+int wg_plan_filter(struct wg_plan *plan, const struct wg_filter *filter, const char *text,
+                   int64_t slow_ms, struct wg_err *err)
+{
+    size_t before = plan->selected_count;
+    const char *unmatched = wg_filter_unmatched(filter, plan);
+    if (unmatched)
+        return nothing_matches(plan, unmatched, err);
+    for (size_t i = 0; i < plan->test_count; i++)
+        plan->tests[i].selected =
+            plan->tests[i].selected && wg_filter_matches(filter, &plan->tests[i], slow_ms);
+    count_selected(plan);
+    if (plan->selected_count == 0)
+        return wg_err_set(err, WG_ERR_USAGE, "nothing is selected: '%s' matches none of %zu tests",
+                          text, before);
+    return 0;
+}
+
+static int rank_of(double ms)
+{
+    int rank = 0;
+    for (double step = WG_PLAN_LONG_MS; ms >= step && rank < 30; step *= 2)
+        rank++;
+    return rank;
+}
+
+void wg_plan_rank(struct wg_plan *plan)
+{
+    for (size_t s = 0; s < plan->suite_count; s++) {
+        struct wg_suite suite = plan->suites[s];
+        double total_ms = 0;
+        for (size_t i = suite.first; i < suite.first + suite.count; i++) {
+            struct wg_test *test = &plan->tests[i];
+            test->rank = rank_of(test->expected_ms);
+            if (test->rank > plan->rank_max)
+                plan->rank_max = test->rank;
+            if (test->selected && test->expected_ms > 0)
+                total_ms += test->expected_ms;
+        }
+        suite.rank = rank_of(total_ms);
+        size_t place = s;
+        for (; place > 0 && plan->suites[place - 1].rank < suite.rank; place--)
+            plan->suites[place] = plan->suites[place - 1];
+        plan->suites[place] = suite;
+    }
 }
 
 /* splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. */

@@ -29,12 +29,16 @@ struct wg_test {
     int signal;     /* that it must die from, 0 if none */
     int exit_code;  /* that it must end with */
     bool selected;
+    double expected_ms; /* what history says; -1: it knows nothing */
+    bool failed_last;
+    int rank; /* the higher, the earlier; see wg_plan_rank() */
 };
 
 struct wg_suite {
     char *name;
     bool exclusive;
     size_t first, count; /* its tests: plan.tests[first … first + count) */
+    int rank;
 };
 
 struct wg_plan {
@@ -43,6 +47,7 @@ struct wg_plan {
     struct wg_suite *suites;
     size_t suite_count;
     size_t selected_count;
+    int rank_max; /* of all tests */
 };
 
 /* Takes over `tests` (allocated with malloc, suite names not yet set: suites[i] per test gives
@@ -55,6 +60,20 @@ void wg_plan_finish(struct wg_plan *plan);
  * nothing, and a selection that is empty, are usage errors; the message names the nearest test.
  */
 int wg_plan_select(struct wg_plan *plan, char *const *patterns, struct wg_err *err);
+
+struct wg_filter;
+
+/* Takes the selection away from tests that do not match. None left is a usage error. */
+int wg_plan_filter(struct wg_plan *plan, const struct wg_filter *filter, const char *text,
+                   int64_t slow_ms, struct wg_err *err);
+
+/*
+ * Longest first, so that the last to run are short: ranks tests and suites by their expected time
+ * in powers of two from WG_PLAN_LONG_MS, below which all are alike, and puts suites of a higher
+ * rank before others. The order stays what it was within a rank, and from run to run.
+ */
+#define WG_PLAN_LONG_MS 100
+void wg_plan_rank(struct wg_plan *plan);
 
 /* Reorders suites, and tests inside suites, by a seed: the same seed gives the same order. */
 void wg_plan_shuffle(struct wg_plan *plan, uint64_t seed);

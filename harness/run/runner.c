@@ -50,21 +50,33 @@ struct run {
     bool client_readable;
 };
 
-/* Fills a queue with the selected tests of the suites first … last; exclusive ones come last when
- * they share a server with others. */
-static void fill_queue(struct run *run, struct wg_queue *queue, size_t first, size_t last,
-                       bool exclusive_last)
+/* Adds the selected tests of a rank (-1: of any) of the suites first … last. */
+static void add_tests(const struct wg_plan *plan, struct wg_queue *queue, size_t first, size_t last,
+                      int rank, bool exclusive, int copies)
 {
-    const struct wg_plan *plan = run->options->plan;
-    queue->tests = wg_calloc(plan->test_count, sizeof(struct wg_test *));
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t s = first; s <= last; s++)
-            for (size_t i = 0; i < plan->suites[s].count; i++) {
-                const struct wg_test *test = &plan->tests[plan->suites[s].first + i];
-                bool late = exclusive_last && plan->suites[s].exclusive;
-                if (test->selected && late == (pass == 1))
-                    queue->tests[queue->count++] = test;
-            }
+    for (size_t s = first; s <= last; s++) {
+        const struct wg_suite *suite = &plan->suites[s];
+        for (size_t i = 0; i < suite->count; i++) {
+            const struct wg_test *test = &plan->tests[suite->first + i];
+            if (test->selected && (rank < 0 || test->rank == rank) && suite->exclusive == exclusive)
+                for (int copy = 0; copy < copies; copy++)
+                    wg_queue_push(queue, test, 0);
+        }
+    }
+}
+
+/* One suite, in its order. */
+static void fill_suite(const struct wg_plan *plan, struct wg_queue *queue, size_t suite)
+{
+    add_tests(plan, queue, suite, suite, -1, plan->suites[suite].exclusive, 1);
+}
+
+/* All suites, tests of a high rank first, copies side by side; exclusive suites come last. */
+static void fill_shared(const struct wg_plan *plan, struct wg_queue *queue, int copies)
+{
+    for (int exclusive = 0; exclusive < 2; exclusive++)
+        for (int rank = plan->rank_max; rank >= 0; rank--)
+            add_tests(plan, queue, 0, plan->suite_count - 1, rank, exclusive != 0, copies);
 }
 
 static void add_lane(struct run *run, const char *name, struct wg_queue *queue, int concurrency)
@@ -73,6 +85,12 @@ static void add_lane(struct run *run, const char *name, struct wg_queue *queue, 
     run->lanes[run->lane_count] =
         wg_lane_create(&run->round, name, (int)run->lane_count, queue, concurrency);
     run->lane_count++;
+}
+
+/* Isolated, a test has its databases to itself: copies beside each other need the swarm. */
+static int copies_in(const struct run *run, const struct wg_mode *mode)
+{
+    return mode->swarm && run->options->copies > 1 ? run->options->copies : 1;
 }
 
 static void make_lanes(struct run *run, const struct wg_mode *mode)
@@ -84,7 +102,7 @@ static void make_lanes(struct run *run, const struct wg_mode *mode)
         run->queue_count = plan->suite_count;
         run->queues = wg_calloc(run->queue_count, sizeof *run->queues);
         for (size_t s = 0; s < plan->suite_count; s++) {
-            fill_queue(run, &run->queues[s], s, s, false);
+            fill_suite(plan, &run->queues[s], s);
             if (run->queues[s].count > 0)
                 add_lane(run, plan->suites[s].name, &run->queues[s], 1);
         }
@@ -92,7 +110,7 @@ static void make_lanes(struct run *run, const struct wg_mode *mode)
     }
     run->queue_count = 1;
     run->queues = wg_calloc(1, sizeof *run->queues);
-    fill_queue(run, run->queues, 0, plan->suite_count - 1, mode->swarm);
+    fill_shared(plan, run->queues, copies_in(run, mode));
     if (mode->swarm) {
         add_lane(run, "all", run->queues, run->options->workers);
         return;
@@ -106,7 +124,7 @@ static void free_lanes(struct run *run)
     for (size_t i = 0; i < run->lane_count; i++)
         wg_lane_destroy(run->lanes[i]);
     for (size_t i = 0; i < run->queue_count; i++)
-        free(run->queues[i].tests);
+        free(run->queues[i].entries);
     free(run->lanes);
     free(run->queues);
     run->lanes = NULL;
@@ -276,7 +294,7 @@ static int run_round(struct run *run, const struct wg_mode *mode, long number, s
     };
     wg_event_emit(run->log, WG_EVENT_ROUND_STARTED,
                   json_pack("{s:s, s:i, s:I}", "mode", mode->name, "round", (int)number, "tests",
-                            (json_int_t)run->options->plan->selected_count));
+                            (json_int_t)run->options->plan->selected_count * copies_in(run, mode)));
     make_lanes(run, mode);
     int more;
     do
@@ -302,10 +320,13 @@ int wg_run(const struct wg_run_options *options, struct wg_suite_client *client,
     assert(options->workers > 0 && options->plan->selected_count > 0);
     struct run run = {.options = options, .log = log, .client = client};
     int rc = 0;
-    for (long number = 1; rc == 0 && number <= options->repeat; number++)
+    for (long number = 1; rc == 0 && number <= options->repeat; number++) {
+        if (number > 1 && options->is_enough && options->is_enough(options->is_enough_context))
+            break;
         for (size_t m = 0; rc == 0 && options->modes[m]; m++)
             if (run.interrupts == 0 || (number == 1 && m == 0))
                 rc = run_round(&run, options->modes[m], number, err);
+    }
     wg_suite_client_destroy(run.client);
     wg_pollset_finish(&run.set);
     return rc;

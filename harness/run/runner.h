@@ -39,6 +39,11 @@ struct wg_run_options {
     struct wg_plan *plan;               /* with its selection made */
     const struct wg_mode *const *modes; /* NULL-terminated; one round each, in order */
     long repeat;                        /* how often the list of modes is gone through */
+    int copies;                         /* of each test at once, in the swarm */
+    /* Asked before each round but the first: true ends the run. NULL: never. */
+    bool (*is_enough)(void *context);
+    void *is_enough_context;
+    int retries; /* of a test that fails, at the end of its queue */
     int workers;
     int timeout_ms; /* per test, unless the test or its suite says otherwise */
     int grace_ms;

@@ -27,7 +27,7 @@
 #define WG_EVENTS(X)                                                                               \
     X(RUN_STARTED, "run-started",                                                                  \
       "version, walgrind, wall, directory, sandbox, tmpfs, workers, argv, sqlite, kernel")         \
-    X(PLAN, "plan", "tests, suites, selected, filters")                                            \
+    X(PLAN, "plan", "tests, suites, selected, seed, flaky_fails")                                  \
     X(ROUND_STARTED, "round-started", "mode, round, tests")                                        \
     X(UNIT_STARTED, "unit-started",                                                                \
       "unit, mode, round, name, url, server_pid, log, ms, databases: [path, strategy, why]")       \
@@ -36,7 +36,8 @@
     X(REQUEST, "request", "attempt, test, method, path, status, ms, error, body")                  \
     X(TEST_FINISHED, "test-finished",                                                              \
       "attempt, test, unit, mode, round, outcome, ms, reason, file, line, description, messages, " \
-      "output, output_cut, requests, user_us, system_us, max_rss_kib, survivors, stacks, repeat")  \
+      "output, output_cut, requests, user_us, system_us, max_rss_kib, survivors, stacks, repeat, " \
+      "try: from the second on; retried: true when another try follows, which decides")            \
     X(RESET, "reset", "unit, after, ms, ok, message, holder_pid, databases: [path, strategy, us]") \
     X(EVIDENCE, "evidence",                                                                        \
       "unit, mode, round, class, source, code, name, message, test, request, file")                \
@@ -66,6 +67,7 @@ enum wg_event_kind {
     X(TIMEOUT, "timeout", 1, "still ran at its deadline")                                          \
     X(EXITED, "exited", 1, "called exit() instead of reaching its end")                            \
     X(LEAKED, "leaked", 1, "passed, but left a running process behind")                            \
+    X(FLAKY, "flaky", 0, "failed, and passed when it was run again")                               \
     X(SKIPPED, "skipped", 0, "disabled, or said so itself")                                        \
     X(NOT_RUN, "not-run", 1, "never ran: its server could not be started, or the run was stopped")
 

@@ -34,6 +34,10 @@ static const struct row rows[] = {
     {{"run", "--timeout=soon"}, 2, "--timeout takes a time like 250ms"},
     {{"run", "--isolate=planet"}, 2, "suite|worker|none|swarm, not 'planet'"},
     {{"run", "--reset=magic", "health"}, 2, "no reset strategy is called 'magic'"},
+    {{"run", "-E", "suite(auth", "health"}, 2, "column 6: this '(' is never closed"},
+    {{"list", "--filter=slow &"}, 2, "column 7: the expression ends too early"},
+    {{"list", "-E", "helth | auth"}, 2, "no test matches 'helth'"},
+    {{"run", "health", "-E", "auth"}, 2, "'auth' matches none of"},
     {{"rnu", "health"}, 2, "unknown command 'rnu'"},
     {{"run", "--server=true", "health"}, 2, "--server needs --init"},
     {{"run", "--server=true", "--init=true", "--server-arg=x", "health"}, 2, "--server-arg"},
@@ -49,7 +53,9 @@ static const struct row rows[] = {
     {{"report", "../empty"}, 2, "/empty holds no run"},
     {{"report", "../plain"}, 2, "holds no run"},
     {{"report", "../garbage"}, 3, "/garbage/events.jsonl:1: not an event"},
-    {{"report", "--format=smoke", "../full"}, 2, "tty|junit|html, not 'smoke'"},
+    {{"report", "--format=smoke", "../full"},
+     2,
+     "tty|tap|tap13|json|junit|html|github|markdown|perfetto, not 'smoke'"},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run_plan.c - selecting and shuffling tests. */
 #include "harness/base/str.h"
+#include "harness/run/filter.h"
 #include "harness/run/plan.h"
 
 #include <criterion/criterion.h>
@@ -114,4 +115,81 @@ Test(plan, same_seed_gives_the_same_order_and_another_seed_another)
         orders_that_differ += !same;
     }
     cr_expect(ge(long, orders_that_differ, 7));
+}
+
+/* ---- Filters and ranks ---- */
+
+Test(plan, filter_narrows_what_the_names_selected)
+{
+    struct wg_filter *filter = NULL;
+    cr_assert(eq(long, selected_by("files_*", NULL), 3));
+    cr_assert(eq(int, wg_filter_parse("auth | test(*/new)", &filter, NULL), 0));
+    cr_assert(eq(int, wg_plan_filter(&plan, filter, "F", 1000, NULL), 0));
+    cr_expect(eq(sz, plan.selected_count, 1));
+    cr_expect(plan.tests[2].selected);
+    wg_filter_destroy(filter);
+}
+
+Test(plan, filter_that_leaves_nothing_is_told)
+{
+    struct wg_err err = WG_ERR_INIT;
+    struct wg_filter *filter = NULL;
+    cr_assert(eq(long, selected_by("files_*", NULL), 3));
+    cr_assert(eq(int, wg_filter_parse("slow", &filter, NULL), 0));
+    cr_expect(eq(int, wg_plan_filter(&plan, filter, "slow", 1000, &err), -1));
+    cr_expect(eq(int, err.kind, WG_ERR_USAGE));
+    cr_expect(eq(str, err.message, "nothing is selected: 'slow' matches none of 3 tests"));
+    wg_filter_destroy(filter);
+}
+
+Test(plan, filter_with_a_misspelt_name_is_told)
+{
+    struct wg_err err = WG_ERR_INIT;
+    struct wg_filter *filter = NULL;
+    cr_assert(eq(long, selected_by("files_*", NULL), 3));
+    cr_assert(eq(int, wg_filter_parse("all | !(slow | helth)", &filter, NULL), 0));
+    cr_expect(eq(int, wg_plan_filter(&plan, filter, "F", 1000, &err), -1));
+    cr_expect(eq(int, err.kind, WG_ERR_USAGE));
+    cr_expect(strstr(err.message, "no test matches 'helth'; the nearest is 'health/says_ok'") !=
+                  NULL,
+              "%s", err.message);
+    wg_filter_destroy(filter);
+}
+
+static void expect_suites(const char *first, const char *second, const char *third)
+{
+    cr_expect(eq(str, plan.suites[0].name, (char *)first));
+    cr_expect(eq(str, plan.suites[1].name, (char *)second));
+    cr_expect(eq(str, plan.suites[2].name, (char *)third));
+}
+
+Test(plan, without_history_the_order_stays)
+{
+    cr_assert(eq(int, wg_plan_select(&plan, NULL, NULL), 0));
+    wg_plan_rank(&plan);
+    expect_suites("auth", "files_save", "health");
+    cr_expect(eq(int, plan.rank_max, 0));
+}
+
+Test(plan, long_suites_and_tests_go_first)
+{
+    cr_assert(eq(int, wg_plan_select(&plan, NULL, NULL), 0));
+    plan.tests[2].expected_ms = 99;
+    plan.tests[3].expected_ms = 100;
+    plan.tests[5].expected_ms = 900;
+    wg_plan_rank(&plan);
+    expect_suites("health", "files_save", "auth");
+    cr_expect(eq(int, plan.tests[2].rank, 0));
+    cr_expect(eq(int, plan.tests[3].rank, 1));
+    cr_expect(eq(int, plan.tests[5].rank, 4));
+    cr_expect(eq(int, plan.rank_max, 4));
+}
+
+Test(plan, suites_of_about_the_same_length_keep_their_order)
+{
+    cr_assert(eq(int, wg_plan_select(&plan, NULL, NULL), 0));
+    plan.tests[0].expected_ms = 210;
+    plan.tests[5].expected_ms = 390;
+    wg_plan_rank(&plan);
+    expect_suites("auth", "health", "files_save");
 }

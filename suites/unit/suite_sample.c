@@ -210,6 +210,23 @@ Test(violent, kills_its_parent)
 
 TestSuite(lonely, .data = &(struct wg_test_options){.exclusive = true});
 
+/* Fails as often as the number in WALGRIND_SAMPLE_FLAKE says, in a file that it counts down. */
+Test(again, passes_in_the_end)
+{
+    const char *path = getenv("WALGRIND_SAMPLE_FLAKE");
+    if (!path)
+        cr_skip_test("WALGRIND_SAMPLE_FLAKE names no file");
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    char left = 0;
+    cr_assert(eq(long, read(fd, &left, 1), 1));
+    if (left == '0')
+        return;
+    left--;
+    cr_assert(eq(long, pwrite(fd, &left, 1, 0), 1));
+    close(fd);
+    cr_assert(0, "flaked");
+}
+
 Test(lonely, runs_alone)
 {
 }

@@ -62,7 +62,8 @@ static bool run_all(struct wg_suite_client *client, const struct wg_plan *plan,
         wg_pollset_reset(&set);
         for (int i = 0; i < AT_ONCE; i++) {
             if (running[i] && wg_attempt_ended(running[i])) {
-                passed += wg_attempt_finish(running[i]) == WG_OUTCOME_PASSED;
+                bool retry;
+                passed += wg_attempt_finish(running[i], &retry) == WG_OUTCOME_PASSED;
                 running[i] = NULL;
                 done++;
             }

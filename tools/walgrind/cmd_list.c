@@ -5,6 +5,7 @@
 #include "harness/run/suite_client.h"
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/locate.h"
+#include "tools/walgrind/selection.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,14 @@
 
 struct list_options {
     const char *suite_binary;
+    struct wg_selection selection;
     bool json;
 };
 
 static const struct wg_option options_table[] = {
     {"suite-binary", 0, WG_OPTION_STRING, offsetof(struct list_options, suite_binary), "FILE",
      "The program with the tests. Default: the API suite of the reference server.", 0, 0},
+    WG_SELECTION_OPTIONS(struct list_options),
     {"json", 0, WG_OPTION_FLAG, offsetof(struct list_options, json), NULL,
      "One JSON array of objects instead of lines.", 0, 0},
     {0},
@@ -75,7 +78,7 @@ static void print_tests(const struct wg_plan *plan, bool as_json)
 static int list(int argc, char **argv)
 {
     struct wg_err err = WG_ERR_INIT;
-    struct list_options options = {0};
+    struct list_options options = {.selection = {.slow_ms = WG_DEFAULT_SLOW_MS}};
     struct wg_strv patterns = {0};
     struct wg_plan plan = {0};
     struct wg_suite_client *client = NULL;
@@ -89,7 +92,8 @@ static int list(int argc, char **argv)
     if (parsed < 0 || (!binary && wg_locate_api_suite(&binary, &err) != 0) ||
         wg_suite_client_start(binary, STDERR_FILENO, SUITE_TIMEOUT_MS, &client, &err) != 0 ||
         wg_suite_client_list(client, SUITE_TIMEOUT_MS, &plan, &err) != 0 ||
-        wg_plan_select(&plan, patterns.items, &err) != 0) {
+        wg_selection_apply(&options.selection, wg_selection_history(&options.selection, true),
+                           patterns.items, &plan, &err) != 0) {
         exit_code = wg_command_fail(&wg_command_list, &err);
         goto out;
     }

@@ -8,6 +8,7 @@
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
 #include "harness/base/token.h"
+#include "harness/report/history.h"
 #include "harness/report/junit.h"
 #include "harness/report/model.h"
 #include "harness/report/terminal.h"
@@ -64,6 +65,7 @@ struct session {
     int suite_log_fd;
     struct wg_suite_client *client;
     struct wg_plan plan;
+    const char *history; /* NULL: none is kept */
     struct wg_event_log *log;
     struct wg_model model;
     struct wg_terminal *terminal;
@@ -243,7 +245,14 @@ static int select_tests(struct session *session, struct wg_err *err)
         return -1;
     if (session->options.shuffle)
         wg_plan_shuffle(&session->plan, (uint64_t)session->options.seed);
-    return wg_plan_select(&session->plan, session->patterns.items, err);
+    session->history =
+        wg_selection_history(&session->options.selection, session->options.run_directory == NULL);
+    if (wg_selection_apply(&session->options.selection, session->history, session->patterns.items,
+                           &session->plan, err) != 0)
+        return -1;
+    if (!session->options.shuffle)
+        wg_plan_rank(&session->plan);
+    return 0;
 }
 
 static int build_template(struct session *session, struct wg_err *err)
@@ -284,10 +293,12 @@ static void emit_run_started(struct session *session, int argc, char **argv)
                             sqlite3_libversion(), "kernel", kernel.release, "template",
                             session->tmpl ? wg_template_hash(session->tmpl) : ""));
     wg_event_emit(session->log, WG_EVENT_PLAN,
-                  json_pack("{s:I, s:I, s:I, s:I}", "tests", (json_int_t)session->plan.test_count,
-                            "suites", (json_int_t)session->plan.suite_count, "selected",
+                  json_pack("{s:I, s:I, s:I, s:I, s:b}", "tests",
+                            (json_int_t)session->plan.test_count, "suites",
+                            (json_int_t)session->plan.suite_count, "selected",
                             (json_int_t)session->plan.selected_count, "seed",
-                            (json_int_t)session->options.seed));
+                            (json_int_t)session->options.seed, "flaky_fails",
+                            session->options.flaky && strcmp(session->options.flaky, "fail") == 0));
 }
 
 static void apply_to_model(void *context, enum wg_event_kind kind, const json_t *event)
@@ -341,6 +352,20 @@ static int prepare(struct session *session, struct wg_err *err)
     return 0;
 }
 
+/* What ends --stress and --until-fail. */
+struct stress {
+    const struct session *session;
+    struct wg_deadline deadline;
+};
+
+static bool is_enough(void *context)
+{
+    const struct stress *stress = context;
+    const struct session *session = stress->session;
+    return (session->options.until_fail && wg_model_failures(&session->model) > 0) ||
+           (session->options.stress_ms > 0 && wg_deadline_passed(stress->deadline));
+}
+
 static int execute(struct session *session, struct wg_err *err)
 {
     const struct wg_run_config *options = &session->options;
@@ -360,11 +385,16 @@ static int execute(struct session *session, struct wg_err *err)
         .kept_directory = session->directory.databases,
     };
     struct wg_remote_provider remote = {.url = options->server_url};
+    struct stress stress = {session, wg_deadline_in_ms(options->stress_ms)};
     struct wg_run_options run_options = {
         .suite_binary = session->suite_binary,
         .plan = &session->plan,
         .modes = modes,
         .repeat = options->repeat,
+        .copies = (int)options->copies,
+        .retries = (int)options->retries,
+        .is_enough = is_enough,
+        .is_enough_context = &stress,
         .workers = (int)options->workers,
         .timeout_ms = (int)options->timeout_ms,
         .grace_ms = (int)options->grace_ms,
@@ -379,6 +409,23 @@ static int execute(struct session *session, struct wg_err *err)
     struct wg_suite_client *client = session->client;
     session->client = NULL;
     return wg_run(&run_options, client, session->log, err);
+}
+
+/* The newest run counts, also one that was interrupted. Losing it costs the order, no more. */
+static void remember(const struct session *session)
+{
+    struct wg_err err = WG_ERR_INIT;
+    struct wg_history history;
+    if (!session->history)
+        return;
+    int rc = wg_history_read(&history, session->history, &err);
+    if (rc == 0) {
+        wg_history_update(&history, &session->model);
+        rc = wg_history_write(&history, session->history, &err);
+        wg_history_finish(&history);
+    }
+    if (rc != 0)
+        fprintf(stderr, "walgrind run: the history is not kept: %s\n", err.message);
 }
 
 static void internal_error(struct session *session, const struct wg_err *err)
@@ -402,6 +449,7 @@ static int conclude(struct session *session)
         (session->options.junit &&
          wg_junit_write(&session->model, session->options.junit, &err) != 0))
         internal_error(session, &err);
+    remember(session);
     wg_terminal_destroy(session->terminal);
     session->terminal = NULL;
     struct wg_summary_options summary = {

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#define REPEAT_MAX        1000000
 #define SWARM_WORKERS_MIN 4 /* fewer at once are no storm */
 #define OPTION(member)    offsetof(struct wg_run_config, member)
 
@@ -27,11 +28,24 @@ const struct wg_option wg_run_config_options[] = {
     {"grace", 0, WG_OPTION_DURATION, OPTION(grace_ms), "TIME",
      "From SIGTERM to SIGKILL, for tests and servers. Default: 2s.", 0, 0},
     {"repeat", 0, WG_OPTION_INT, OPTION(repeat), "N",
-     "Do it all N times; a failure that shows in some runs only needs many.", 1, 1000000},
+     "Do it all N times; a failure that shows in some runs only needs many. Default: 1.", 1,
+     REPEAT_MAX},
+    {"retries", 0, WG_OPTION_INT, OPTION(retries), "N",
+     "Run a test that fails up to N times more, behind the others; one that passes then is flaky.",
+     0, 100},
+    {"flaky", 0, WG_OPTION_CHOICE, OPTION(flaky), "pass|fail",
+     "Whether a run with flaky tests passes. Default: pass.", 0, 0},
+    {"until-fail", 0, WG_OPTION_FLAG, OPTION(until_fail), NULL,
+     "Repeat until something fails, at most as often as --repeat says.", 0, 0},
+    {"stress", 0, WG_OPTION_DURATION, OPTION(stress_ms), "TIME",
+     "Repeat until TIME has passed; the round that runs then is finished.", 0, 0},
+    {"copies", 0, WG_OPTION_INT, OPTION(copies), "N",
+     "In the swarm, run each test N times at once, against itself.", 1, 1000},
     {"shuffle", 0, WG_OPTION_FLAG, OPTION(shuffle), NULL,
      "Run suites and tests in random order; the seed is printed.", 0, 0},
     {"seed", 0, WG_OPTION_INT, OPTION(seed), "N", "The seed of --shuffle; implies it.", 1,
      1000000000},
+    WG_SELECTION_OPTIONS(struct wg_run_config),
     {"run-dir", 0, WG_OPTION_STRING, OPTION(run_directory), "DIR",
      "Keep the record of the run there. Default: a new directory below .walgrind/runs.", 0, 0},
     {"junit", 0, WG_OPTION_STRING, OPTION(junit), "FILE",
@@ -91,7 +105,8 @@ static const struct wg_run_config defaults = {
     .timeout_ms = WG_DEFAULT_TEST_TIMEOUT_MS,
     .grace_ms = WG_DEFAULT_GRACE_MS,
     .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
-    .repeat = 1,
+    .selection = {.slow_ms = WG_DEFAULT_SLOW_MS},
+    .copies = 1,
     .files = true,
     .progress = true,
 };
@@ -114,6 +129,8 @@ static void settle(struct wg_run_config *options)
         options->isolate = "none";
     if (!options->isolate)
         options->both = true;
+    if (options->repeat == 0)
+        options->repeat = options->until_fail || options->stress_ms > 0 ? REPEAT_MAX : 1;
     if (options->seed > 0)
         options->shuffle = true;
     if (options->shuffle && options->seed == 0) {

@@ -4,6 +4,7 @@
 #define WG_TOOLS_WALGRIND_RUN_CONFIG_H
 
 #include "tools/walgrind/command.h"
+#include "tools/walgrind/selection.h"
 
 #include <stdint.h>
 
@@ -14,7 +15,13 @@ struct wg_run_config {
     long workers;
     int64_t timeout_ms;
     int64_t grace_ms;
-    long repeat;
+    struct wg_selection selection;
+    long repeat; /* 0: not given */
+    long copies;
+    long retries;
+    const char *flaky;
+    int64_t stress_ms;
+    bool until_fail;
     long seed;
     bool shuffle;
     const char *run_directory;

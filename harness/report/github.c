@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/report/github.h"
+
+#include "harness/base/buf.h"
+#include "harness/base/json.h"
+#include "harness/base/limit.h"
+#include "harness/report/failure.h"
+
+#include <string.h>
+
+/*
+ * What the runner of GitHub Actions reads as another character: in messages %, carriage return and
+ * newline; in properties ':' and ',' too.
+ */
+static void put_escaped(FILE *out, const char *text, const char *special)
+{
+    for (; *text; text++) {
+        if (strchr(special, *text))
+            fprintf(out, "%%%02X", (unsigned)(unsigned char)*text);
+        else
+            fputc(*text, out);
+    }
+}
+
+static void put_property(FILE *out, const char *name, const char *value)
+{
+    fputs(name, out);
+    put_escaped(out, value, "%\r\n:,");
+}
+
+static void put_failure(FILE *out, const json_t *test)
+{
+    struct wg_buf text;
+    wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
+    wg_failure_describe(test, &text);
+    put_property(out, "::error file=", wg_json_str(test, "file", ""));
+    fprintf(out, ",line=%lld", (long long)wg_json_int(test, "line", 0));
+    put_property(out, ",title=", wg_json_str(test, "test", ""));
+    put_property(out, " (", wg_json_str(test, "mode", ""));
+    fputs(")::", out);
+    put_escaped(out, text.data, "%\r\n");
+    fputc('\n', out);
+    wg_buf_finish(&text);
+}
+
+void wg_github_write_annotations(const struct wg_model *model, FILE *out)
+{
+    enum wg_verdict verdict = wg_model_verdict(model);
+    int left = WG_GITHUB_ANNOTATIONS - 1; /* the verdict takes one */
+    for (size_t i = 0; i < model->finished.count && left > 0; i++) {
+        const json_t *test = model->finished.items[i];
+        if (wg_outcome_is_failure(wg_outcome_of(wg_json_str(test, "outcome", "")))) {
+            put_failure(out, test);
+            left--;
+        }
+    }
+    fprintf(out, "::%s title=walgrind::%s, %ld failures, %ld I/O errors in %ld requests\n",
+            verdict == WG_VERDICT_PASS ? "notice" : "error", wg_verdict_name(verdict),
+            wg_model_failures(model), wg_model_io_errors(model), model->requests);
+}
+
+/* Text in a cell of a table: nothing in it is Markdown or HTML, or ends the cell. */
+static void put_cell(FILE *out, const char *text)
+{
+    for (; *text && *text != '\n'; text++) {
+        switch (*text) {
+        case '<': fputs("&lt;", out); break;
+        case '>': fputs("&gt;", out); break;
+        case '&': fputs("&amp;", out); break;
+        case '|':
+        case '`':
+        case '*':
+        case '_':
+        case '[':
+        case ']':
+        case '\\': fprintf(out, "\\%c", *text); break;
+        default: fputc(*text, out);
+        }
+    }
+}
+
+static void put_row(FILE *out, const json_t *test)
+{
+    struct wg_buf text;
+    wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
+    wg_failure_describe(test, &text);
+    fputs("| ", out);
+    put_cell(out, wg_json_str(test, "test", ""));
+    fprintf(out, " | %s | %s | ", wg_json_str(test, "mode", ""), wg_json_str(test, "outcome", ""));
+    put_cell(out, text.data);
+    fputs(" |\n", out);
+    wg_buf_finish(&text);
+}
+
+static void put_failures(const struct wg_model *model, FILE *out)
+{
+    long rows = 0, left_out = 0;
+    for (size_t i = 0; i < model->finished.count; i++) {
+        const json_t *test = model->finished.items[i];
+        if (!wg_outcome_is_failure(wg_outcome_of(wg_json_str(test, "outcome", ""))))
+            continue;
+        if (rows == 0)
+            fputs("\n| test | mode | outcome | why |\n|---|---|---|---|\n", out);
+        if (rows++ < WG_GITHUB_ROWS)
+            put_row(out, test);
+        else
+            left_out++;
+    }
+    if (left_out > 0)
+        fprintf(out, "\n%ld more tests failed.\n", left_out);
+}
+
+void wg_github_write_summary(const struct wg_model *model, FILE *out)
+{
+    enum wg_verdict verdict = wg_model_verdict(model);
+    fprintf(out,
+            "### walgrind: %s\n\n| mode | tests | failed | skipped | rounds | time |\n"
+            "|---|---|---|---|---|---|\n",
+            wg_verdict_name(verdict));
+    for (size_t i = 0; i < model->mode_count; i++) {
+        const struct wg_mode_summary *mode = &model->modes[i];
+        fprintf(out, "| %s | %ld | %ld | %ld | %ld | %.1f s |\n", mode->mode, wg_mode_total(mode),
+                wg_mode_failed(mode), mode->outcomes[WG_OUTCOME_SKIPPED], mode->rounds,
+                mode->ms / 1000);
+    }
+    fprintf(out, "\n%ld I/O errors in %ld requests, %zu databases verified, %ld bad.\n",
+            wg_model_io_errors(model), model->requests, model->verified.count,
+            model->databases_bad);
+    put_failures(model, out);
+}

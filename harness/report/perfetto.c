@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/report/perfetto.h"
+
+#include "harness/base/json.h"
+#include "harness/report/model.h"
+
+#include <string.h>
+
+#define RESETS_THREAD 9999 /* of a unit: no worker has this number */
+
+struct timeline {
+    FILE *out;
+    json_t *workers; /* attempt -> worker */
+    bool any;
+};
+
+static double at_us(const json_t *event)
+{
+    return (double)wg_json_int(event, "at_ns", 0) / 1e3;
+}
+
+/* Takes over the object. */
+static void put(struct timeline *timeline, json_t *slice)
+{
+    fputs(timeline->any ? ",\n" : "", timeline->out);
+    json_dumpf(slice, timeline->out, JSON_COMPACT);
+    json_decref(slice);
+    timeline->any = true;
+}
+
+static void put_name(struct timeline *timeline, const char *what, int64_t unit, int64_t worker,
+                     const char *name)
+{
+    put(timeline, json_pack("{s:s, s:s, s:I, s:I, s:{s:s}}", "ph", "M", "name", what, "pid",
+                            (json_int_t)unit, "tid", (json_int_t)worker, "args", "name", name));
+}
+
+/* A slice that ends at the event's time and lasted as long as its "ms" says. */
+static void put_slice(struct timeline *timeline, const json_t *event, int64_t worker,
+                      const char *category, json_t *name, json_t *arguments)
+{
+    double lasted_us = wg_json_real(event, "ms", 0) * 1000, begin_us = at_us(event) - lasted_us;
+    put(timeline, json_pack("{s:s, s:o, s:s, s:I, s:I, s:f, s:f, s:o}", "ph", "X", "name", name,
+                            "cat", category, "pid", (json_int_t)wg_json_int(event, "unit", 0),
+                            "tid", (json_int_t)worker, "ts", begin_us > 0 ? begin_us : 0.0, "dur",
+                            lasted_us, "args", arguments));
+}
+
+static json_t *copy_of(const json_t *event, const char *member)
+{
+    json_t *value = json_object_get(event, member);
+    return value ? json_incref(value) : json_null();
+}
+
+static void key_of(const json_t *event, char *key, size_t size)
+{
+    snprintf(key, size, "%lld", (long long)wg_json_int(event, "attempt", 0));
+}
+
+static void take_request(struct timeline *timeline, const json_t *event)
+{
+    char key[24];
+    key_of(event, key, sizeof key);
+    const json_t *worker = json_object_get(timeline->workers, key);
+    json_t *name =
+        json_sprintf("%s %s", wg_json_str(event, "method", ""), wg_json_str(event, "path", ""));
+    put_slice(timeline, event, json_integer_value(worker), "request", name ? name : json_string(""),
+              json_pack("{s:o}", "status", copy_of(event, "status")));
+}
+
+static void take_event(void *context, enum wg_event_kind kind, const json_t *event)
+{
+    struct timeline *timeline = context;
+    char key[24];
+    int64_t unit = wg_json_int(event, "unit", 0), worker = wg_json_int(event, "worker", 0);
+    switch (kind) {
+    case WG_EVENT_UNIT_STARTED:
+        put_name(timeline, "process_name", unit, 0, wg_json_str(event, "name", ""));
+        put_name(timeline, "thread_name", unit, RESETS_THREAD, "resets");
+        break;
+    case WG_EVENT_TEST_STARTED:
+        key_of(event, key, sizeof key);
+        json_object_set_new(timeline->workers, key, json_integer(worker));
+        break;
+    case WG_EVENT_REQUEST: take_request(timeline, event); break;
+    case WG_EVENT_TEST_FINISHED:
+        put_slice(timeline, event, worker, "test", copy_of(event, "test"),
+                  json_pack("{s:o}", "outcome", copy_of(event, "outcome")));
+        break;
+    case WG_EVENT_RESET:
+        put_slice(timeline, event, RESETS_THREAD, "reset", json_string("reset"),
+                  json_pack("{s:o}", "after", copy_of(event, "after")));
+        break;
+    case WG_EVENT_EVIDENCE:
+        put(timeline, json_pack("{s:s, s:o, s:s, s:s, s:I, s:I, s:f, s:{s:o}}", "ph", "i", "name",
+                                copy_of(event, "class"), "cat", "evidence", "s", "p", "pid",
+                                (json_int_t)unit, "tid", (json_int_t)0, "ts", at_us(event), "args",
+                                "message", copy_of(event, "message")));
+        break;
+    default: break;
+    }
+}
+
+int wg_perfetto_write(const char *events_path, FILE *out, struct wg_err *err)
+{
+    struct timeline timeline = {.out = out, .workers = json_object()};
+    fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", out);
+    int rc = wg_events_read(events_path, take_event, &timeline, err);
+    fputs("\n]}\n", out);
+    json_decref(timeline.workers);
+    return rc;
+}
