@@ -45,22 +45,38 @@ static void count(struct wg_rates *rates, json_t *index, const struct wg_event_l
         if (outcome == WG_OUTCOME_SKIPPED || outcome == WG_OUTCOME_NOT_RUN)
             continue;
         struct wg_rate *rate = row_of(rates, index, event);
+        if (wg_outcome_is_failure(outcome)) {
+            rate->failed++;
+        } else {
+            long passed = rate->runs - rate->failed;
+            rate->ms = wg_realloc(rate->ms, (size_t)(passed + 1) * sizeof *rate->ms);
+            rate->ms[passed] = wg_json_real(event, "ms", 0);
+        }
         rate->runs++;
-        rate->failed += wg_outcome_is_failure(outcome);
     }
 }
 
-void wg_rates_of(const struct wg_model *model, struct wg_rates *ret_rates)
+void wg_rates_all(const struct wg_model *model, struct wg_rates *ret_rates)
 {
     struct wg_rates rates = {0};
     json_t *index = json_object();
     count(&rates, index, &model->finished);
     count(&rates, index, &model->retried);
     json_decref(index);
+    *ret_rates = rates;
+}
+
+void wg_rates_of(const struct wg_model *model, struct wg_rates *ret_rates)
+{
+    struct wg_rates rates;
     size_t kept = 0;
-    for (size_t i = 0; i < rates.count; i++)
+    wg_rates_all(model, &rates);
+    for (size_t i = 0; i < rates.count; i++) {
         if (rates.items[i].failed > 0 && rates.items[i].runs > 1)
             rates.items[kept++] = rates.items[i];
+        else
+            free(rates.items[i].ms);
+    }
     rates.count = kept;
     if (kept > 0)
         qsort(rates.items, kept, sizeof *rates.items, by_rate);
@@ -69,6 +85,8 @@ void wg_rates_of(const struct wg_model *model, struct wg_rates *ret_rates)
 
 void wg_rates_finish(struct wg_rates *rates)
 {
+    for (size_t i = 0; i < rates->count; i++)
+        free(rates->items[i].ms);
     free(rates->items);
     *rates = (struct wg_rates){0};
 }

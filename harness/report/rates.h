@@ -5,17 +5,21 @@
 
 #include "harness/report/model.h"
 
-/* A test in one mode that failed at least once and ran at least twice. */
+/* A test in one mode. */
 struct wg_rate {
     const char *test, *mode; /* borrowed from the model */
     long runs, failed;
+    double *ms; /* of the runs that did not fail, in their order: runs - failed of them */
 };
 
 struct wg_rates {
-    struct wg_rate *items; /* highest rate first */
+    struct wg_rate *items;
     size_t count;
 };
 
+/* All tests that ran, in the order of their first end; every try counts as a run. */
+void wg_rates_all(const struct wg_model *model, struct wg_rates *ret_rates);
+/* Those that failed at least once and ran at least twice, the highest rate first. */
 void wg_rates_of(const struct wg_model *model, struct wg_rates *ret_rates);
 void wg_rates_finish(struct wg_rates *rates);
 

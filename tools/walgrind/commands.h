@@ -11,6 +11,7 @@ extern const struct wg_command wg_command_explain;
 extern const struct wg_command wg_command_trace;
 extern const struct wg_command wg_command_list;
 extern const struct wg_command wg_command_report;
+extern const struct wg_command wg_command_compare;
 extern const struct wg_command wg_command_bisect;
 extern const struct wg_command wg_command_fixture;
 extern const struct wg_command wg_command_lab;
