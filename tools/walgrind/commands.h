@@ -15,5 +15,6 @@ extern const struct wg_command wg_command_compare;
 extern const struct wg_command wg_command_bisect;
 extern const struct wg_command wg_command_fixture;
 extern const struct wg_command wg_command_lab;
+extern const struct wg_command wg_command_completions;
 
 #endif

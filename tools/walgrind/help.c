@@ -79,7 +79,7 @@ void wg_command_print_help(const struct wg_command *command, FILE *out)
     print_wrapped(out, overview, 0, 0);
     fputs("\ncommands:\n", out);
     for (const struct wg_command *const *at = wg_commands; *at; at++)
-        fprintf(out, "  %-10s %s\n", (*at)->name, (*at)->summary);
+        fprintf(out, "  %-12s %s\n", (*at)->name, (*at)->summary);
     fputs("\n'walgrind COMMAND --help' tells more; 'walgrind --version' tells the version.\n"
           "exit codes: 0 passed, 1 tests failed or findings, 2 usage or nothing selected,\n"
           "3 the harness could not do its work\n",
