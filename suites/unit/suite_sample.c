@@ -208,8 +208,6 @@ Test(violent, kills_its_parent)
     wait_for_ever();
 }
 
-TestSuite(lonely, .data = &(struct wg_test_options){.exclusive = true});
-
 /* Fails as often as the number in WALGRIND_SAMPLE_FLAKE says, in a file that it counts down. */
 Test(again, passes_in_the_end)
 {
@@ -226,6 +224,8 @@ Test(again, passes_in_the_end)
     close(fd);
     cr_assert(0, "flaked");
 }
+
+TestSuite(lonely, .data = &(struct wg_test_options){.exclusive = true});
 
 Test(lonely, runs_alone)
 {
