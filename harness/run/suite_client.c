@@ -126,7 +126,8 @@ static int expect_hello(struct wg_suite_client *client, int timeout_ms, struct w
 }
 
 /* Ours without the mark of Criterion's workers: when a Criterion test starts a runner, the suite
- * binary must not take itself for that test's process. */
+ * binary must not take itself for that test's process. The dynamic linker is to resolve all symbols
+ * at once: what it would do lazily, every test's process would do again. */
 static void fill_environment(struct wg_strv *env)
 {
     char number[16];
@@ -135,6 +136,7 @@ static void fill_environment(struct wg_strv *env)
             wg_strv_push(env, *at);
     snprintf(number, sizeof number, "%d", CHILD_CONTROL_FD);
     wg_strv_setenv(env, WG_SUITE_FD_ENV, number);
+    wg_strv_setenv(env, "LD_BIND_NOW", "1");
 }
 
 int wg_suite_client_start(const char *binary, int stderr_fd, int timeout_ms,

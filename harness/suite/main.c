@@ -63,6 +63,7 @@ int wg_suite_main(int argc, char **argv)
     if (wg_str_to_long(fd_text, 3, INT_MAX, &fd) != 0)
         return 3;
     unsetenv(WG_SUITE_FD_ENV);
+    unsetenv("LD_BIND_NOW"); /* was for this process, see the runner; not for what tests start */
     return wg_fork_server((int)fd);
 }
 
