@@ -7,6 +7,8 @@
  * As many processes send the requests of their share of the tests one after another, each with a
  * new connection per test, as tests have. Exit code 1 when an answer is not 200.
  */
+#include "harness/base/str.h"
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,15 +84,16 @@ static int one_test(const char *base)
 
 int main(int argc, char **argv)
 {
-    int processes = argc == 3 ? atoi(argv[2]) : 0, status, bad = 0;
-    if (processes < 1 || processes > TESTS) {
+    int status, bad = 0;
+    long processes;
+    if (argc != 3 || wg_str_to_long(argv[2], 1, TESTS, &processes) != 0) {
         fprintf(stderr, "usage: bench-whole-floor URL PROCESSES\n");
         return 2;
     }
-    for (int p = 0; p < processes; p++) {
+    for (long p = 0; p < processes; p++) {
         if (fork() != 0)
             continue;
-        for (int test = p; test < TESTS; test += processes)
+        for (long test = p; test < TESTS; test += processes)
             if (one_test(argv[1]) != 0)
                 _exit(1);
         _exit(0);

@@ -6,8 +6,8 @@
 
 From the first process to the verdict, wall time and CPU (user + system) of the runner and its tests, without the
 server's. FLOOR sends the same requests and does nothing else: what the server itself needs. Runners take turns, so that
-what else the machine does hits all alike; the table has medians. Exit code 1 when one of them takes less than five times
-our CPU.
+what else the machine does hits all alike; the table has medians. Exit code 1 when one of them takes less than five
+times our CPU.
 """
 import os
 import resource
