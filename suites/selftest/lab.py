@@ -102,6 +102,17 @@ def expectations_are_compared(directory):
     check("and is told", 'per-request x none: clean, but expected ["damaged"]' in other.stdout, other.stdout)
 
 
+def earlier_rounds_are_added(directory):
+    done = lab("--init=flock-nonblocking,per-request", "--hazard=none", "--repeat=0", "--add=first/lab.json",
+               "--add=again/lab.json", "--directory=merged", directory=directory)
+    cells = classes_of(f"{directory}/merged/lab.json")
+    check("a lab without rounds of its own ends with 0", done.returncode == 0, done.stderr)
+    check("it has the cells that were asked for", set(cells) ==
+          {("flock-nonblocking", "none"), ("per-request", "none")}, str(list(cells)))
+    check("and all their rounds", len(cells["per-request", "none"]["rounds"]) == 2)
+    check("with their classes", cells["flock-nonblocking", "none"]["class"] == "deadlock")
+
+
 def wrong_words_are_told(directory):
     for words, part in ((["--init=per-requests"], "did you mean 'per-request'?"),
                         (["--hazard=wipe+nonsense"], "no hazard is called 'nonsense'"),
@@ -127,6 +138,7 @@ with tempfile.TemporaryDirectory(prefix="walgrind lab ") as place:
     cells_have_their_classes(place)
     diagnosis_names_the_hazard(place)
     expectations_are_compared(place)
+    earlier_rounds_are_added(place)
     wrong_words_are_told(place)
     interrupted_lab_keeps_its_table(place)
 sys.exit(1 if problems else 0)

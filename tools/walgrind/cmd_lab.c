@@ -35,6 +35,7 @@ struct lab_options {
     const char *expect;
     const char *record;
     struct wg_strv run_args;
+    struct wg_strv added;
     bool probe;
     bool progress;
 };
@@ -48,7 +49,9 @@ static const struct wg_option options_table[] = {
      "Hazards beside the requests; + joins several into one. Default: each alone, then the pairs "
      "that matter.",
      0, 0},
-    {"repeat", 0, WG_OPTION_INT, OPTION(repeat), "N", "Rounds of every cell. Default: 1.", 1, 1000},
+    {"repeat", 0, WG_OPTION_INT, OPTION(repeat), "N", "Rounds of every cell. Default: 1.", 0, 1000},
+    {"add", 0, WG_OPTION_LIST, OPTION(added), "FILE",
+     "Also count the rounds in the lab.json of an earlier lab; with --repeat=0 only those.", 0, 0},
     {"timeout", 't', WG_OPTION_DURATION, OPTION(timeout_ms), "TIME",
      "Deadline of one run; a run that is not over then is hung. Default: 2m.", 0, 0},
     {"directory", 0, WG_OPTION_STRING, OPTION(directory), "DIR",
@@ -275,6 +278,27 @@ static int run_cells(const struct lab_options *options, const struct wg_lab_opti
     return 0;
 }
 
+/* Rounds of an earlier lab, of the cells that this one has too. */
+static int add_earlier(const struct lab_options *options, const char *path, json_t *table,
+                       struct wg_err *err)
+{
+    json_t *earlier = NULL, *cell, *round;
+    size_t i, j;
+    if (wg_json_read_file(path, &earlier, err) != 0)
+        return -1;
+    json_array_foreach(json_object_get(earlier, "cells"), i, cell)
+    {
+        const char *init = wg_json_str(cell, "init", ""), *hazard = wg_json_str(cell, "hazard", "");
+        if (!is_listed(&options->inits, init, strlen(init)) ||
+            !is_listed(&options->hazards, hazard, strlen(hazard)))
+            continue;
+        json_array_foreach(json_object_get(cell, "rounds"), j, round)
+            wg_lab_table_add(table, round);
+    }
+    json_decref(earlier);
+    return 0;
+}
+
 static int record_expectations(const char *path, const json_t *table, struct wg_err *err)
 {
     json_t *expected = wg_lab_table_expectations(table);
@@ -327,7 +351,12 @@ static int measure(struct lab_options *options, struct wg_lab_options *cell, jso
                    struct wg_err *err)
 {
     *ret_table = wg_lab_table_new(options->inits.items, options->hazards.items, options->repeat);
+    for (size_t i = 0; i < options->added.count; i++)
+        if (add_earlier(options, options->added.items[i], *ret_table, err) != 0)
+            return -1;
     int stopped = run_cells(options, cell, *ret_table, err);
+    if (stopped == 0 && options->repeat == 0)
+        stopped = write_results(*ret_table, cell->directory, err);
     if (stopped < 0)
         return -1;
     wg_lab_table_finish(*ret_table);
@@ -376,5 +405,6 @@ out:
     wg_strv_finish(&options.inits);
     wg_strv_finish(&options.hazards);
     wg_strv_finish(&options.run_args);
+    wg_strv_finish(&options.added);
     return exit_code;
 }
