@@ -90,25 +90,43 @@ static void compare_durations(struct wg_comparison *comparison, struct wg_change
 static void compare_test(struct wg_comparison *comparison, const struct wg_rate *a,
                          const struct wg_rate *b, size_t tests)
 {
-    const struct wg_rate *any = a ? a : b;
-    struct wg_change change = {.test = any->test, .mode = any->mode, .p = 1};
-    if (a) {
-        change.a_failed = a->failed;
-        change.a_runs = a->runs;
-    }
-    if (b) {
-        change.b_failed = b->failed;
-        change.b_runs = b->runs;
-    }
-    if (!a || !b) {
-        change.kind = b && b->failed > 0 ? WG_CHANGE_NEW_FAILURE
-                      : b                ? WG_CHANGE_NEW_TEST
-                                         : WG_CHANGE_GONE;
-        add(comparison, &change);
-        return;
-    }
+    struct wg_change change = {
+        .test = b->test,
+        .mode = b->mode,
+        .a_failed = a->failed,
+        .a_runs = a->runs,
+        .b_failed = b->failed,
+        .b_runs = b->runs,
+        .p = 1,
+    };
     compare_failures(comparison, change);
     compare_durations(comparison, change, a, b, tests);
+}
+
+static void add_new(struct wg_comparison *comparison, const struct wg_rate *b)
+{
+    struct wg_change change = {
+        .kind = b->failed > 0 ? WG_CHANGE_NEW_FAILURE : WG_CHANGE_NEW_TEST,
+        .test = b->test,
+        .mode = b->mode,
+        .b_failed = b->failed,
+        .b_runs = b->runs,
+        .p = 1,
+    };
+    add(comparison, &change);
+}
+
+static void add_gone(struct wg_comparison *comparison, const struct wg_rate *a)
+{
+    struct wg_change change = {
+        .kind = WG_CHANGE_GONE,
+        .test = a->test,
+        .mode = a->mode,
+        .a_failed = a->failed,
+        .a_runs = a->runs,
+        .p = 1,
+    };
+    add(comparison, &change);
 }
 
 static int by_kind(const void *a, const void *b)
@@ -133,12 +151,16 @@ void wg_compare(const struct wg_model *a, const struct wg_model *b,
     wg_rates_all(a, &a_rates);
     wg_rates_all(b, &b_rates);
     json_t *a_index = index_of(&a_rates), *b_index = index_of(&b_rates);
-    for (size_t i = 0; i < b_rates.count; i++)
-        compare_test(&comparison, find(&a_rates, a_index, &b_rates.items[i]), &b_rates.items[i],
-                     b_rates.count);
+    for (size_t i = 0; i < b_rates.count; i++) {
+        const struct wg_rate *before = find(&a_rates, a_index, &b_rates.items[i]);
+        if (before)
+            compare_test(&comparison, before, &b_rates.items[i], b_rates.count);
+        else
+            add_new(&comparison, &b_rates.items[i]);
+    }
     for (size_t i = 0; i < a_rates.count; i++)
         if (!find(&b_rates, b_index, &a_rates.items[i]))
-            compare_test(&comparison, &a_rates.items[i], NULL, b_rates.count);
+            add_gone(&comparison, &a_rates.items[i]);
     if (comparison.count > 0)
         qsort(comparison.changes, comparison.count, sizeof *comparison.changes, by_kind);
     comparison.regression = comparison.regression ||

@@ -49,31 +49,31 @@ class Cells(html.parser.HTMLParser):
 
 
 def cells_have_their_classes(directory):
-    done = lab("--init=per-request,flock-nonblocking", "--hazard=none,small-disk:1", "--record=seen.json",
+    done = lab("--init=startup,per-request,flock-nonblocking", "--hazard=none,small-disk:1", "--record=seen.json",
                "--directory=first", *TESTS, directory=directory)
     check("the lab ends with 0", done.returncode == 0, done.stderr[-400:])
     cells = classes_of(f"{directory}/first/lab.json")
-    check("nothing beside the requests is clean", cells["per-request", "none"]["class"] == "clean",
-          cells["per-request", "none"]["class"])
+    check("nothing beside the requests is clean", cells["startup", "none"]["class"] == "clean",
+          cells["startup", "none"]["class"])
     check("a full disk is an I/O error", cells["per-request", "small-disk:1"]["class"] == "io",
           cells["per-request", "small-disk:1"]["class"])
     check("two lock orders are a deadlock", cells["flock-nonblocking", "none"]["class"] == "deadlock",
           cells["flock-nonblocking", "none"]["class"])
     check("a red cell has failing tests", cells["per-request", "small-disk:1"]["failed"] > 0)
     check("journal modes are told",
-          cells["per-request", "none"]["rounds"][0]["journal"] == dict(metadata="wal", sessions="wal", locks="wal"),
-          str(cells["per-request", "none"]["rounds"][0].get("journal")))
-    check("each run keeps its record", os.path.exists(f"{directory}/first/per-request/none/1/events.jsonl"))
+          cells["startup", "none"]["rounds"][0]["journal"] == dict(metadata="wal", sessions="wal", locks="wal"),
+          str(cells["startup", "none"]["rounds"][0].get("journal")))
+    check("each run keeps its record", os.path.exists(f"{directory}/first/startup/none/1/events.jsonl"))
     page = Cells()
     with open(f"{directory}/first/lab.html", encoding="utf-8") as file:
         page.feed(file.read())
-    check("the page shows every cell", page.classes.count("clean") == 1 and page.classes.count("io") >= 1,
-          str(page.classes))
+    shown = sorted(name for name in page.classes if name != "none")
+    check("the page shows every cell", shown == sorted(cell["class"] for cell in cells.values()), str(page.classes))
     check("the text shows the classes", "I " in done.stdout and "d " in done.stdout, done.stdout)
 
 
 def diagnosis_names_the_hazard(directory):
-    done = lab("--init=startup", "--hazard=second-process,backup-copy+second-process,wipe", "--directory=named",
+    done = lab("--init=startup", "--hazard=backup-copy+second-process,wipe", "--directory=named",
                f"--expect={EXPECTED}", directory=directory)
     cells = classes_of(f"{directory}/named/lab.json")
     fatal, wiped = cells["startup", "backup-copy+second-process"], cells["startup", "wipe"]
@@ -81,9 +81,12 @@ def diagnosis_names_the_hazard(directory):
     check("their cause is named", "close-drops-locks" in fatal["findings"], str(fatal["findings"]))
     check("deleted files are named", {"unlink-open", "deleted-in-service"} & set(wiped["findings"]),
           str(wiped["findings"]))
-    check("an innocent process is not", cells["startup", "second-process"]["findings"] == [])
     check("nothing is missing or made up", not any(cell["missing"] or cell["foreign"] for cell in cells.values()))
     check("so the lab ends with 0", done.returncode == 0, done.stdout[-400:])
+    # On a busy machine it may cost a "database is locked", so its kind is not compared.
+    lab("--init=startup", "--hazard=second-process", "--directory=innocent", directory=directory)
+    check("an innocent process is not named", classes_of(f"{directory}/innocent/lab.json")
+          ["startup", "second-process"]["findings"] == [])
     blind = lab("--init=startup", "--hazard=backup-copy+second-process", "--no-probe", "--directory=blind",
                 directory=directory)
     check("without the probe nothing is named", classes_of(f"{directory}/blind/lab.json")
@@ -91,25 +94,25 @@ def diagnosis_names_the_hazard(directory):
 
 
 def expectations_are_compared(directory):
-    same = lab("--init=per-request", "--hazard=none", "--expect=seen.json", "--directory=again", *TESTS,
+    same = lab("--init=startup", "--hazard=none", "--expect=seen.json", "--directory=again", *TESTS,
                directory=directory)
     check("an expected class passes", same.returncode == 0, same.stdout)
     with open(f"{directory}/wrong.json", "w", encoding="utf-8") as file:
-        json.dump({"per-request": {"none": ["damaged"]}}, file)
-    other = lab("--init=per-request", "--hazard=none", "--expect=wrong.json", "--directory=third", *TESTS,
+        json.dump({"startup": {"none": ["damaged"]}}, file)
+    other = lab("--init=startup", "--hazard=none", "--expect=wrong.json", "--directory=third", *TESTS,
                 directory=directory)
     check("another class fails", other.returncode == 1, other.stdout)
-    check("and is told", 'per-request x none: clean, but expected ["damaged"]' in other.stdout, other.stdout)
+    check("and is told", 'startup x none: clean, but expected ["damaged"]' in other.stdout, other.stdout)
 
 
 def earlier_rounds_are_added(directory):
-    done = lab("--init=flock-nonblocking,per-request", "--hazard=none", "--repeat=0", "--add=first/lab.json",
+    done = lab("--init=flock-nonblocking,startup", "--hazard=none", "--repeat=0", "--add=first/lab.json",
                "--add=again/lab.json", "--directory=merged", directory=directory)
     cells = classes_of(f"{directory}/merged/lab.json")
     check("a lab without rounds of its own ends with 0", done.returncode == 0, done.stderr)
     check("it has the cells that were asked for", set(cells) ==
-          {("flock-nonblocking", "none"), ("per-request", "none")}, str(list(cells)))
-    check("and all their rounds", len(cells["per-request", "none"]["rounds"]) == 2)
+          {("flock-nonblocking", "none"), ("startup", "none")}, str(list(cells)))
+    check("and all their rounds", len(cells["startup", "none"]["rounds"]) == 2)
     check("with their classes", cells["flock-nonblocking", "none"]["class"] == "deadlock")
 
 
@@ -123,14 +126,14 @@ def wrong_words_are_told(directory):
 
 
 def interrupted_lab_keeps_its_table(directory):
-    lab_process = subprocess.Popen([WALGRIND, "lab", "--init=per-request", "--hazard=none", "--repeat=50",
+    lab_process = subprocess.Popen([WALGRIND, "lab", "--init=startup", "--hazard=none", "--repeat=50",
                                     "--directory=cut", *TESTS], cwd=directory, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lab_process.stderr.readline()
     lab_process.send_signal(signal.SIGINT)
     out, err = lab_process.communicate(timeout=60)
     check("Ctrl-C ends the lab with 3", lab_process.returncode == 3, f"{lab_process.returncode} {err}")
-    check("the table holds what was measured", "per-request" in out and "interrupted" in err, out + err)
+    check("the table holds what was measured", "startup" in out and "interrupted" in err, out + err)
     check("and so does the document", len(classes_of(f"{directory}/cut/lab.json")) == 1)
 
 
