@@ -22,25 +22,30 @@ static const struct {
 #undef ROW
 };
 
+static char *key_of(const struct wg_rate *rate)
+{
+    return wg_format("%s %s", rate->mode, rate->test);
+}
+
 /* Positions of the tests in `rates` by mode and name. */
 static json_t *index_of(const struct wg_rates *rates)
 {
     json_t *index = json_object();
     for (size_t i = 0; i < rates->count; i++) {
-        char *key = wg_format("%s %s", rates->items[i].mode, rates->items[i].test);
+        char *key = key_of(&rates->items[i]);
         json_object_set_new(index, key, json_integer((json_int_t)i));
         free(key);
     }
     return index;
 }
 
-static const struct wg_rate *find(const struct wg_rates *rates, const json_t *index,
-                                  const struct wg_rate *like)
+/* The position of the same test, or -1. */
+static int64_t find(const json_t *index, const struct wg_rate *like)
 {
-    char *key = wg_format("%s %s", like->mode, like->test);
+    char *key = key_of(like);
     int64_t place = wg_json_int(index, key, -1);
     free(key);
-    return place < 0 ? NULL : &rates->items[place];
+    return place;
 }
 
 static void add(struct wg_comparison *comparison, const struct wg_change *change)
@@ -152,14 +157,14 @@ void wg_compare(const struct wg_model *a, const struct wg_model *b,
     wg_rates_all(b, &b_rates);
     json_t *a_index = index_of(&a_rates), *b_index = index_of(&b_rates);
     for (size_t i = 0; i < b_rates.count; i++) {
-        const struct wg_rate *before = find(&a_rates, a_index, &b_rates.items[i]);
-        if (before)
-            compare_test(&comparison, before, &b_rates.items[i], b_rates.count);
+        int64_t before = find(a_index, &b_rates.items[i]);
+        if (before >= 0)
+            compare_test(&comparison, &a_rates.items[before], &b_rates.items[i], b_rates.count);
         else
             add_new(&comparison, &b_rates.items[i]);
     }
     for (size_t i = 0; i < a_rates.count; i++)
-        if (!find(&b_rates, b_index, &a_rates.items[i]))
+        if (find(b_index, &a_rates.items[i]) < 0)
             add_gone(&comparison, &a_rates.items[i]);
     if (comparison.count > 0)
         qsort(comparison.changes, comparison.count, sizeof *comparison.changes, by_kind);
