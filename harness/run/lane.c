@@ -237,7 +237,8 @@ static void begin_unit(struct wg_lane *lane)
 static void stop_unit(struct wg_lane *lane)
 {
     lane->state = LANE_STOPPING;
-    lane->round->options->ops->stop(lane->unit, lane->round->force);
+    lane->killed = lane->round->force;
+    lane->round->options->ops->stop(lane->unit, lane->killed);
     lane->stop_deadline = wg_deadline_in_ms(lane->round->options->grace_ms);
 }
 
