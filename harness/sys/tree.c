@@ -177,8 +177,9 @@ static int copy_file_at(int from_dir, const char *from, int to_dir, const char *
         wg_err_wrap(err, "copy %s to %s", from, to);
         goto out;
     }
-    if (fchmod(to_fd, st.st_mode & 07777) != 0) {
-        wg_err_errno(err, "chmod %s", to);
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st.st_mtim};
+    if (fchmod(to_fd, st.st_mode & 07777) != 0 || futimens(to_fd, times) != 0) {
+        wg_err_errno(err, "set mode and time of %s", to);
         goto out;
     }
     if (ret_method)
@@ -207,8 +208,13 @@ static int copy_link_at(int from_dir, int to_dir, const char *name, struct wg_er
     if (n < 0)
         return wg_err_errno(err, "readlink %s", name);
     target[n] = '\0';
-    if (symlinkat(target, to_dir, name) != 0)
+    struct stat st;
+    if (fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        symlinkat(target, to_dir, name) != 0)
         return wg_err_errno(err, "symlink %s", name);
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st.st_mtim};
+    if (utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) != 0)
+        return wg_err_errno(err, "set the time of %s", name);
     return 0;
 }
 

@@ -21,7 +21,7 @@ enum wg_copy_method { WG_COPY_REFLINK, WG_COPY_RANGE, WG_COPY_READ_WRITE };
 /* mkdir -p with mode 0777 & ~umask. */
 int wg_tree_make(const char *path, struct wg_err *err);
 
-/* Copies one regular file to a path that must not exist; keeps the permission bits. */
+/* Copies one regular file to a path that must not exist; keeps permission bits and mtime. */
 int wg_file_copy(const char *from, const char *to, enum wg_copy_method *ret_method,
                  struct wg_err *err);
 

@@ -35,7 +35,7 @@ def call(*words, **options):
 
 def usage_errors(place, template):
     os.mkdir(f"{place}/no template")
-    for words, message in (((), "say what to do: template, clone or serve"),
+    for words, message in (((), "say what to do: template, list, prune, clone, reset, verify, diff or serve"),
                            (("clon",), "unknown action 'clon'; did you mean 'clone'?"),
                            (("template",), "nothing to build from: give --sql=DB=FILE or --init=COMMAND"),
                            (("clone", template), "as in: walgrind fixture clone TEMPLATE DIRECTORY"),

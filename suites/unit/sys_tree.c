@@ -75,6 +75,22 @@ static bool exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
+static const struct timespec old_time = {.tv_sec = 1000000000, .tv_nsec = 123456789};
+
+static void set_old_time(const char *path)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, old_time};
+    cr_assert(eq(int, utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0));
+}
+
+static void expect_old_time(const char *path)
+{
+    struct stat st;
+    cr_assert(eq(int, lstat(path, &st), 0));
+    cr_expect(eq(long, st.st_mtim.tv_sec, old_time.tv_sec), "%s", path);
+    cr_expect(eq(long, st.st_mtim.tv_nsec, old_time.tv_nsec), "%s", path);
+}
+
 Test(sys_tree, make_creates_parents_and_accepts_what_exists)
 {
     struct place place = place_create();
@@ -196,8 +212,12 @@ Test(sys_tree, tree_copy_copies_all_below_and_keeps_links_as_links)
     write_file(file, "rows", 0640);
     cr_assert(eq(int, symlink("nowhere at all", link), 0));
     cr_assert(eq(int, chmod(command_root, 0550), 0));
+    set_old_time(file);
+    set_old_time(link);
     cr_assert(eq(int, wg_tree_copy(from, to, &err), 0), "%s", err.message);
     expect_content(to_file, "rows");
+    expect_old_time(to_file);
+    expect_old_time(to_link);
     cr_assert(eq(uint, mode_of(to_file), 0640));
     cr_assert(eq(uint, mode_of(to_sub), 0550));
     cr_assert(eq(long, readlink(to_link, target, sizeof target - 1), 14));

@@ -7,6 +7,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
+#include "harness/base/shell.h"
 #include "harness/base/token.h"
 #include "harness/report/history.h"
 #include "harness/report/junit.h"
@@ -120,22 +121,14 @@ static int block_signals(struct session *session, struct wg_err *err)
 /* The shell gives way to a single command, so that the server itself gets the signals and is waited
  * for. In front of several, or of a variable, "exec" would end the rest: there the user says which
  * is the server. */
-static void shell_command(struct wg_strv *argv, const char *command)
+static void server_command(struct wg_strv *argv, const char *command)
 {
     const char *equals = strchr(command, '=');
     bool single =
         !strpbrk(command, ";&|\n") && !(equals && equals < command + strcspn(command, " "));
-    wg_strv_push(argv, "/bin/sh");
-    wg_strv_push(argv, "-c");
-    wg_strv_take(argv, wg_format("%s%s", single ? "exec " : "", command));
-}
-
-/* Nobody signals a check, so that it may be any shell text. */
-static void check_command(struct wg_strv *argv, const char *command)
-{
-    wg_strv_push(argv, "/bin/sh");
-    wg_strv_push(argv, "-c");
-    wg_strv_push(argv, command);
+    char *text = wg_format("%s%s", single ? "exec " : "", command);
+    wg_shell_command(text, argv);
+    free(text);
 }
 
 static int check_strategy(const char *name, struct wg_err *err)
@@ -190,8 +183,8 @@ static int choose_server(struct session *session, struct wg_err *err)
             return wg_err_set(err, WG_ERR_USAGE,
                               "--server-arg and --init-arg are for the reference server; put them "
                               "into --server and --init");
-        shell_command(&session->server_argv, options->server);
-        shell_command(&session->init_argv, options->init);
+        server_command(&session->server_argv, options->server);
+        server_command(&session->init_argv, options->init);
         session->ready_path = options->ready;
     } else {
         if (wg_locate_refserver(&session->refserver, err) != 0)
@@ -217,7 +210,7 @@ static int choose_server(struct session *session, struct wg_err *err)
     if (options->check) {
         wg_strv_finish(&session->check_argv);
         if (strcmp(options->check, "none") != 0)
-            check_command(&session->check_argv, options->check);
+            wg_shell_command(options->check, &session->check_argv); /* nobody signals it */
     }
     wg_strv_extend(&session->inputs, options->inputs.items);
     wg_strv_extend(&session->server_env, options->server_env.items);

@@ -73,7 +73,7 @@ static int parse_duration(const char *text, int64_t *ret_ms)
     static const struct {
         const char *unit;
         double ms;
-    } units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"m", 60e3}, {"h", 3600e3}};
+    } units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
     char *end = NULL;
     errno = 0;
     double number = strtod(text, &end);
@@ -134,8 +134,8 @@ int wg_command_set(const struct wg_option *option, const char *text, void *value
     case WG_OPTION_DURATION:
         if (parse_duration(text, (int64_t *)(void *)place) != 0)
             return wg_err_set(err, WG_ERR_USAGE,
-                              "--%s takes a time like 250ms, 30s, 5m or 2h, not '%s'", option->name,
-                              text);
+                              "--%s takes a time like 250ms, 30s, 5m, 2h or 7d, not '%s'",
+                              option->name, text);
         return 0;
     }
     assert(false); /* every kind returns above */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shell.h - commands that a user wrote as one line of shell, with placeholders in them.
+ *
+ * The placeholders {data}, {port}, {url} and {db:NAME} become positional parameters of the shell
+ * ("$1"), so that a value with spaces or quotes stays one word, in quotes or out of them. What
+ * replaces them later finds them as whole arguments. "${data}" is a variable of the shell and
+ * stays.
+ */
+#ifndef WG_HARNESS_BASE_SHELL_H
+#define WG_HARNESS_BASE_SHELL_H
+
+#include "harness/base/str.h"
+
+/* Appends /bin/sh -c TEXT with its parameters to `argv`, which was empty. */
+void wg_shell_command(const char *text, struct wg_strv *argv);
+
+#endif
