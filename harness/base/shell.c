@@ -69,3 +69,12 @@ void wg_shell_command(const char *text, struct wg_strv *argv)
     wg_strv_extend(argv, parameters.items);
     wg_strv_finish(&parameters);
 }
+
+void wg_shell_server_command(const char *text, struct wg_strv *argv)
+{
+    const char *equals = strchr(text, '=');
+    bool single = !strpbrk(text, ";&|\n") && !(equals && equals < text + strcspn(text, " "));
+    char *command = wg_format("%s%s", single ? "exec " : "", text);
+    wg_shell_command(command, argv);
+    free(command);
+}

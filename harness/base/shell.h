@@ -14,5 +14,11 @@
 
 /* Appends /bin/sh -c TEXT with its parameters to `argv`, which was empty. */
 void wg_shell_command(const char *text, struct wg_strv *argv);
+/*
+ * The same for a process that is signalled: the shell gives way to a single command, so that it is
+ * the server itself that gets signals and is waited for. In front of several, or of a variable,
+ * "exec" would end the rest: there the user says which is the server.
+ */
+void wg_shell_server_command(const char *text, struct wg_strv *argv);
 
 #endif

@@ -50,8 +50,9 @@ def usage_errors(place, template):
         check(f"{words}: leaves nothing", not os.path.exists(f"{place}/x") and not os.path.exists(f"{place}/y"))
 
 
-def ask(served, method, path, token=None):
-    request = urllib.request.Request(served["control"] + path, method=method, data=b"{}" if method == "POST" else None)
+def ask(served, method, path, token=None, base=None):
+    request = urllib.request.Request((base or served["control"]) + path, method=method,
+                                     data=b"{}" if method == "POST" else None)
     request.add_header("Authorization", f"Bearer {served['token'] if token is None else token}")
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
@@ -88,6 +89,58 @@ def resets_while_open(served):
     check("the set is sound", (status, report["sound"]) == (200, True), report)
 
 
+def diffs(served):
+    """Looking is no touching: the lock is kept, and the next reset is as cheap as before."""
+    db = sqlite3.connect(f"{served['data']}/app.db", isolation_level=None, timeout=5)
+    check("without a change", ask(served, "GET", "/diff") == (200, {"changed": False, "databases": []}))
+    db.executemany("INSERT INTO t VALUES (?)", [("a",), ("b",), ("c",)])
+    status, answer = ask(served, "GET", "/diff?rows=1")
+    table = answer["databases"][0]["tables"][0] if answer["databases"] else {}
+    check("a diff counts all", (status, answer["changed"], table.get("inserted")) == (200, True, 3), answer)
+    check("and shows so many", [row["values"]["a"] for row in table.get("rows", [])] == ["a"], answer)
+    for rows in ("-1", "x", "", "1000001"):
+        check(f"rows={rows} is refused", ask(served, "GET", f"/diff?rows={rows}")[0] == 400)
+    strategy = ask(served, "POST", "/reset")[1]["databases"][0]["strategy"]
+    check("the next reset is cheap", strategy == "discard", strategy)
+    checkpoint = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    check("the lock is kept", checkpoint == 1, checkpoint)
+    check("the set is sound", ask(served, "POST", "/verify")[1]["sound"])
+    db.close()
+
+
+def clones(served):
+    """Clones of a parallel run: each its own data, resets and end."""
+    made = [ask(served, "POST", "/clone") for _ in range(3)]
+    check("clones are made", [status for status, _ in made] == [201] * 3, made)
+    urls = [answer["control"] for _, answer in made]
+    places = [answer["directory"] for _, answer in made]
+    check("each at its own place", len(set(urls) | set(places)) == 6, made)
+    dbs = [sqlite3.connect(f"{place}/app.db", isolation_level=None, timeout=5) for place in places]
+    for db in dbs:
+        db.execute("INSERT INTO t VALUES ('test')")
+    counts = [db.execute("SELECT count(*) FROM t").fetchone()[0] for db in dbs]
+    check("changes stay in their clone", counts == [2, 2, 2], counts)
+    check("one is reset", ask(served, "POST", "/reset", base=urls[1])[0] == 200)
+    counts = [db.execute("SELECT count(*) FROM t").fetchone()[0] for db in dbs]
+    check("the others are not", counts == [2, 1, 2], counts)
+    changed = [ask(served, "GET", "/diff", base=url)[1]["changed"] for url in urls]
+    check("each is compared", changed == [True, False, True], changed)
+    check("one is verified", ask(served, "POST", "/verify", base=urls[2])[1]["sound"])
+    for db in dbs:
+        db.close()
+    check("one is removed", ask(served, "DELETE", "", base=urls[1])[0] == 200)
+    check("with its directory", [os.path.exists(place) for place in places] == [True, False, True])
+    for method, path, wanted in (("POST", "/clones/2/reset", 404), ("DELETE", "/clones/2", 404),
+                                 ("POST", "/clones/99/reset", 404), ("POST", "/clones/1x/reset", 404),
+                                 ("POST", "/clones/-1/reset", 404), ("POST", "/clones//reset", 404),
+                                 ("POST", "/clones/1/../2/reset", 404), ("POST", "/clones/1/clone", 404),
+                                 ("POST", f"/clones/{2 ** 64 + 1}/reset", 404), ("DELETE", "/", 405)):
+        status = ask(served, method, path)[0]
+        check(f"{method} {path} gets {wanted}", status == wanted, status)
+    status, answer = ask(served, "POST", "/clone")
+    check("numbers are not used again", answer["control"].endswith("/clones/4"), answer)
+
+
 def resets_from_many_at_once(served):
     codes = []
 
@@ -121,6 +174,8 @@ def serves(place, template):
                           stdout=subprocess.PIPE, text=True) as process:
         served = json.loads(process.stdout.readline())
         resets_while_open(served)
+        diffs(served)
+        clones(served)
         resets_from_many_at_once(served)
         refuses_strangers(served)
         port = served["control"].rsplit(":", 1)[1]
@@ -128,7 +183,8 @@ def serves(place, template):
         check("a port in use is told", taken.returncode == 3 and f"127.0.0.1:{port}" in taken.stderr, taken.stderr)
         process.stdin.close()
         check("the end of its input ends it with 0", process.wait(timeout=20) == 0)
-    check("its directory is gone", not os.path.exists(f"{place}/served"))
+    left = [name for name in os.listdir(place) if name.startswith("served")]
+    check("its directory is gone, and those of clones", not left, left)
     with subprocess.Popen([WALGRIND, "fixture", "serve", template, f"{place}/kept", "--keep"], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
@@ -138,6 +194,33 @@ def serves(place, template):
     check("the exit code is the command's", call("serve", template, f"{place}/code", "--", "sh", "-c",
                                                  "exit 7").returncode == 7)
     check("and its directory goes", not os.path.exists(f"{place}/code"))
+
+
+def serves_a_server(place, template):
+    """--server: started on the clone, its URL handed on, its log kept only where it may tell something."""
+    with open(f"{place}/page.txt", "w", encoding="ascii") as file:
+        file.write("page")
+    serve = f"cd {{data}}/.. && exec python3 -m http.server --bind 127.0.0.1 {{port}}"
+    done = call("serve", template, f"{place}/web", f"--server={serve}", "--ready=/page.txt", "--", "sh", "-c",
+                "curl -fsS $WALGRIND_URL/page.txt")
+    check("the command reaches the server", (done.returncode, done.stdout) == (0, "page"), done.stderr)
+    left = [name for name in os.listdir(place) if name.startswith("web")]
+    check("and nothing is left", not left, left)
+    done = call("serve", template, f"{place}/dead", "--server=echo no config; exit 4", "--", "true")
+    check("a server that does not start is told", done.returncode == 3 and "no config" in done.stderr, done.stderr)
+    left = [name for name in os.listdir(place) if name.startswith("dead")]
+    check("only its log stays", left == ["dead.server.log"], left)
+    done = call("serve", template, f"{place}/short", f"--server={serve}", "--", "sh", "-c",
+                "curl -s $WALGRIND_URL/ >/dev/null; pkill -f \"http.server.*${WALGRIND_URL##*:}\"; sleep 0.5")
+    check("a server that ends too early is told", done.returncode == 3 and "ended before its tests" in done.stderr,
+          (done.returncode, done.stderr))
+    with subprocess.Popen([WALGRIND, "fixture", "serve", template, f"{place}/parent", f"--server={serve}"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        with urllib.request.urlopen(f"{url}/page.txt", timeout=20) as answer:
+            check("without a command the line has its URL", answer.read() == b"page")
+        process.stdin.close()
+        check("and the end is 0", process.wait(timeout=20) == 0)
 
 
 def examples_work(place):
@@ -164,6 +247,7 @@ def main():
         check("not over another", call("clone", template, f"{place}/copy").returncode != 0)
         usage_errors(place, template)
         serves(place, template)
+        serves_a_server(place, template)
         examples_work(place)
         with open(f"{template}/app.db", "ab") as file:
             file.write(b"damage")

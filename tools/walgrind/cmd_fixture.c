@@ -29,10 +29,16 @@ static const struct wg_option options_table[] = {
     {"json", 0, WG_OPTION_FLAG, OPTION(json), NULL, "diff: as JSON.", 0, 0},
     {"reset", 0, WG_OPTION_STRING, OPTION(reset), "STRATEGY",
      "serve: how databases are reset. Default: auto.", 0, 0},
+    {"server", 0, WG_OPTION_STRING, OPTION(server), "COMMAND",
+     "serve: shell command that starts a server on the clone; {port}, {data}, {url} and {db:NAME} "
+     "are replaced. Its URL is in WALGRIND_URL.",
+     0, 0},
+    {"ready", 0, WG_OPTION_STRING, OPTION(ready), "PATH",
+     "serve: request that the server answers when it is ready. Default: a connection.", 0, 0},
     {"port", 0, WG_OPTION_INT, OPTION(port), "N", "serve: port on 127.0.0.1. Default: a free one.",
      0, 65535},
     {"keep", 0, WG_OPTION_FLAG, OPTION(keep), NULL,
-     "serve: leave DIRECTORY in place at the end (it is removed otherwise).", 0, 0},
+     "serve: leave DIRECTORY, further clones and the server's log in place at the end.", 0, 0},
     {0},
 };
 
@@ -53,9 +59,9 @@ const struct wg_command wg_command_fixture = {
         "database instead of DIRECTORY they look at that one only.\n\n"
         "'serve TEMPLATE DIRECTORY [-- COMMAND…]' clones, and then resets the clone on request, "
         "in microseconds and while servers have it open. With COMMAND it runs that, with "
-        "WALGRIND_CONTROL, WALGRIND_TOKEN and WALGRIND_DATA in its environment, and ends with its "
-        "exit code; without, it prints these as one line of JSON and runs until SIGTERM, Ctrl-C or "
-        "the end of its standard input. A test resets with:\n\n"
+        "WALGRIND_CONTROL, WALGRIND_TOKEN, WALGRIND_DATA and, with --server, WALGRIND_URL in its "
+        "environment, and ends with its exit code; without, it prints these as one line of JSON and "
+        "runs until SIGTERM, Ctrl-C or the end of its standard input. A test resets with:\n\n"
         "curl -fsS -X POST -H \"Authorization: Bearer $WALGRIND_TOKEN\" $WALGRIND_CONTROL/reset",
     .options = options_table,
     .run = fixture,

@@ -118,19 +118,6 @@ static int block_signals(struct session *session, struct wg_err *err)
     return session->interrupt_fd >= 0 ? 0 : wg_err_errno(err, "signalfd");
 }
 
-/* The shell gives way to a single command, so that the server itself gets the signals and is waited
- * for. In front of several, or of a variable, "exec" would end the rest: there the user says which
- * is the server. */
-static void server_command(struct wg_strv *argv, const char *command)
-{
-    const char *equals = strchr(command, '=');
-    bool single =
-        !strpbrk(command, ";&|\n") && !(equals && equals < command + strcspn(command, " "));
-    char *text = wg_format("%s%s", single ? "exec " : "", command);
-    wg_shell_command(text, argv);
-    free(text);
-}
-
 static int check_strategy(const char *name, struct wg_err *err)
 {
     if (!name || strcmp(name, "auto") == 0)
@@ -183,8 +170,8 @@ static int choose_server(struct session *session, struct wg_err *err)
             return wg_err_set(err, WG_ERR_USAGE,
                               "--server-arg and --init-arg are for the reference server; put them "
                               "into --server and --init");
-        server_command(&session->server_argv, options->server);
-        server_command(&session->init_argv, options->init);
+        wg_shell_server_command(options->server, &session->server_argv);
+        wg_shell_server_command(options->init, &session->init_argv);
         session->ready_path = options->ready;
     } else {
         if (wg_locate_refserver(&session->refserver, err) != 0)
