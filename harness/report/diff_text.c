@@ -3,7 +3,10 @@
 
 #include "harness/base/json.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define CHANGES_TEXT_MAX (64 << 10)
 
 static void describe_value(const json_t *value, struct wg_buf *out)
 {
@@ -97,4 +100,23 @@ void wg_diff_describe(const json_t *databases, const char *indent, struct wg_buf
         if (wg_json_bool(database, "incomplete", false))
             wg_buf_printf(out, "%s  the rest was not compared: no time left\n", indent);
     }
+}
+
+char *wg_changes_text(const json_t *finished, const char *indent)
+{
+    struct wg_buf out;
+    const char *kept = wg_json_str(finished, "kept", "");
+    const char *not_kept = wg_json_str(finished, "not_kept", "");
+    const json_t *changes = json_object_get(finished, "changes");
+    char deeper[32];
+    wg_buf_init(&out, CHANGES_TEXT_MAX);
+    snprintf(deeper, sizeof deeper, "%s  ", indent);
+    if (json_array_size(changes) > 0)
+        wg_buf_printf(&out, "%schanged in its databases:\n", indent);
+    wg_diff_describe(changes, deeper, &out);
+    if (kept[0])
+        wg_buf_printf(&out, "%sdatabases kept: %s\n", indent, kept);
+    if (not_kept[0])
+        wg_buf_printf(&out, "%sdatabases not kept: %s\n", indent, not_kept);
+    return wg_buf_steal(&out);
 }

@@ -21,4 +21,7 @@
  */
 void wg_diff_describe(const json_t *databases, const char *indent, struct wg_buf *out);
 
+/* Where the databases of a failed test ("test-finished") were kept, and what it changed in them. */
+char *wg_changes_text(const json_t *finished, const char *indent); /* the caller frees it */
+
 #endif

@@ -2,7 +2,9 @@
 #include "harness/report/failure.h"
 
 #include "harness/base/json.h"
+#include "harness/report/diff_text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void wg_failure_describe(const json_t *test, struct wg_buf *out)
@@ -18,6 +20,9 @@ void wg_failure_describe(const json_t *test, struct wg_buf *out)
         (long long)wg_json_int(message, "line", 0), wg_json_str(message, "message", ""));
     if (stacks[0])
         wg_buf_printf(out, "stacks:\n%s\n", stacks);
+    char *changes = wg_changes_text(test, "");
+    wg_buf_puts(out, changes);
+    free(changes);
     wg_buf_printf(out, "repeat: %s\n", wg_json_str(test, "repeat", ""));
 }
 

@@ -10,6 +10,7 @@
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
 #include "harness/base/str.h"
+#include "harness/report/diff_text.h"
 #include "harness/report/html_page.h"
 #include "harness/report/model.h"
 
@@ -78,14 +79,17 @@ static void take_request(struct page *page, const json_t *event)
 /* A copy of the event's members that the page shows, with room for evidence and log. */
 static json_t *detail_new(const json_t *event)
 {
-    static const char *const members[] = {"reason", "file",   "line", "messages",
-                                          "output", "stacks", "diff", "repeat"};
+    static const char *const members[] = {"reason", "file",   "line",  "messages",
+                                          "output", "stacks", "repeat"};
     json_t *detail = json_pack("{s:[], s:[]}", "evidence", "log");
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         json_t *member = json_object_get(event, members[i]);
         if (member)
             json_object_set(detail, members[i], member);
     }
+    char *changes = wg_changes_text(event, "");
+    json_object_set_new(detail, "diff", wg_json_string_new(changes, strlen(changes)));
+    free(changes);
     return detail;
 }
 

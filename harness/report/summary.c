@@ -4,6 +4,7 @@
  * checked, the verdict, and what the verdict proves.
  */
 #include "harness/base/json.h"
+#include "harness/report/diff_text.h"
 #include "harness/report/failure.h"
 #include "harness/report/rates.h"
 #include "harness/report/terminal.h"
@@ -110,6 +111,13 @@ static void print_evidence_line(const json_t *evidence, const char *indent, FILE
     fputc('\n', out);
 }
 
+static void print_changes(const json_t *finished, FILE *out)
+{
+    char *text = wg_changes_text(finished, "    ");
+    fputs(text, out);
+    free(text);
+}
+
 static void print_failure(const struct wg_model *model, const json_t *finished,
                           const struct style *style, FILE *out)
 {
@@ -126,6 +134,7 @@ static void print_failure(const struct wg_model *model, const json_t *finished,
     print_messages(finished, out);
     print_text_member(finished, "output", "output", out);
     print_text_member(finished, "stacks", "stacks", out);
+    print_changes(finished, out);
     for (size_t i = 0; i < model->evidence.count; i++)
         if (strcmp(wg_json_str(model->evidence.items[i], "test", ""),
                    wg_json_str(finished, "test", "-")) == 0)
@@ -188,6 +197,15 @@ static void print_evidence(const struct wg_model *model, const struct style *sty
         if (kept[0])
             fprintf(out, "    kept: %s\n", kept);
         fputc('\n', out);
+    }
+}
+
+static void print_kept(const struct wg_model *model, FILE *out)
+{
+    for (size_t i = 0; i < model->units.count; i++) {
+        const char *kept = wg_json_str(model->units.items[i], "kept", "");
+        if (kept[0])
+            fprintf(out, "databases of the failed tests, as they were at the end: %s\n\n", kept);
     }
 }
 
@@ -338,6 +356,7 @@ void wg_summary_print(const struct wg_model *model, const struct wg_summary_opti
     print_flaky(model, &style, out);
     print_list(&model->failed_units, "server failed", "message", &style, out);
     print_evidence(model, &style, out);
+    print_kept(model, out);
     print_list(&model->errors, "harness error", "message", &style, out);
     print_modes(model, out);
     print_rates(model, out);

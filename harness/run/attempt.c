@@ -407,7 +407,7 @@ static void add_numbers(json_t *members, const json_t *exit_message)
         json_object_set(members, "survivors", survivors);
 }
 
-/* Whether an outcome asks for another try. What never ran would not run then either. */
+/* Whether an outcome asks for a look, or another try. What never ran would not run then either. */
 static bool is_worth_a_try(enum wg_outcome outcome)
 {
     return outcome_rows[outcome].failure && outcome != WG_OUTCOME_NOT_RUN;
@@ -421,7 +421,8 @@ static void add_try(json_t *members, const struct wg_attempt_options *options, b
         json_object_set_new(members, "retried", json_true());
 }
 
-enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, bool *ret_retry)
+enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, wg_attempt_inspect_fn *inspect,
+                                  void *context, bool *ret_retry)
 {
     assert(wg_attempt_ended(attempt));
     wg_attempt_read_events(attempt);
@@ -452,6 +453,11 @@ enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, bool *ret_retry)
         json_object_set_new(
             members, "stacks",
             wg_json_string_new(attempt->stacks_text.data, attempt->stacks_text.size));
+    if (inspect && is_worth_a_try(outcome)) {
+        json_t *more = inspect(context, attempt);
+        json_object_update(members, more);
+        json_decref(more);
+    }
     wg_event_emit(attempt->log, WG_EVENT_TEST_FINISHED, members);
 
     close_fd(&attempt->event_fd);

@@ -69,9 +69,13 @@ void wg_attempt_lost(struct wg_attempt *attempt, const char *why);
 /* True when the process has ended, so that the attempt can be finished. */
 bool wg_attempt_ended(const struct wg_attempt *attempt);
 
+/* Further members of "test-finished" for a test that failed (new reference). May be NULL. */
+typedef json_t *wg_attempt_inspect_fn(void *context, const struct wg_attempt *attempt);
+
 /* Emits "test-finished" and frees; returns the outcome. `ret_retry`: it failed, and its options say
  * that another try follows. */
-enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, bool *ret_retry);
+enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, wg_attempt_inspect_fn *inspect,
+                                  void *context, bool *ret_retry);
 
 /* Emits the pair of events of a test that is not executed (disabled, or its unit failed). */
 void wg_attempt_report_unrun(const struct wg_attempt_options *options, enum wg_outcome outcome,

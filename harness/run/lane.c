@@ -356,6 +356,15 @@ static void feed(struct wg_lane *lane)
     }
 }
 
+static json_t *inspect(void *object, const struct wg_attempt *attempt)
+{
+    struct wg_lane *lane = object;
+    const struct wg_unit_ops *ops = lane->round->options->ops;
+    return ops->inspect ? ops->inspect(lane->unit, wg_attempt_test(attempt)->full_name,
+                                       wg_attempt_number(attempt), !lane->round->mode->swarm)
+                        : json_object();
+}
+
 /* Finishes attempts whose process has ended. */
 static void harvest(struct wg_lane *lane)
 {
@@ -372,7 +381,7 @@ static void harvest(struct wg_lane *lane)
         lane->attempts[i] = NULL;
         lane->running--;
         bool retry = false;
-        enum wg_outcome outcome = wg_attempt_finish(attempt, &retry);
+        enum wg_outcome outcome = wg_attempt_finish(attempt, inspect, lane, &retry);
         lane->round->options->ops->collect(lane->unit, was_alone ? test->full_name : NULL);
         if (retry)
             wg_queue_push(lane->queue, test, tries + 1);

@@ -60,6 +60,11 @@ struct wg_unit_ops {
      * just ended when it was alone on the server, else NULL.
      */
     void (*collect)(void *unit, const char *test);
+    /*
+     * Looks at the databases that a failed test left; fills further members of its "test-finished"
+     * event (new reference). `alone`: nobody else used them. NULL: there is nothing to look at.
+     */
+    json_t *(*inspect)(void *unit, const char *test, long long attempt, bool alone);
     /* Puts databases and files back to the template. Fills members of the "reset" event in any case
      * (new reference). -1: the unit cannot be used any more. */
     int (*reset)(void *unit, json_t **ret_details, struct wg_err *err);

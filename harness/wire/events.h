@@ -37,14 +37,16 @@
     X(TEST_FINISHED, "test-finished",                                                              \
       "attempt, test, unit, mode, round, outcome, ms, reason, file, line, description, messages, " \
       "output, output_cut, requests, user_us, system_us, max_rss_kib, survivors, stacks, repeat, " \
-      "try: from the second on; retried: true when another try follows, which decides")            \
+      "try: from the second on; retried: true when another try follows, which decides; "           \
+      "of a failure: changes, kept or not_kept (fixtures/unit/inspect.h)")                         \
     X(RESET, "reset", "unit, after, ms, ok, message, holder_pid, databases: [path, strategy, us]") \
     X(EVIDENCE, "evidence",                                                                        \
       "unit, mode, round, class, source, code, name, message, test, request, file")                \
     X(SERVER_DIED, "server-died", "unit, mode, round, status, log_tail")                           \
     X(VERIFIED, "verified", "unit, path, strategy, ok, checks, problems, bytes")                   \
     X(CHECKED, "checked", "unit, mode, round, ok, ms, violations, message")                        \
-    X(UNIT_FINISHED, "unit-finished", "unit, status, killed, server_requests, statements")         \
+    X(UNIT_FINISHED, "unit-finished",                                                              \
+      "unit, status, killed, server_requests, statements, kept, not_kept")                         \
     X(ROUND_FINISHED, "round-finished", "mode, round, ms")                                         \
     X(INTERRUPTED, "interrupted", "signal")                                                        \
     X(INTERNAL_ERROR, "internal-error", "message")                                                 \

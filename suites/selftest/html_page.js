@@ -22,6 +22,9 @@ for (const needed of [path.resolve(playwright), browserPath]) {
 }
 const { chromium } = require(path.resolve(playwright));
 const NASTY = '</script><img src=x onerror="document.title=\'broken\'"> & \u2028 <b>bold</b>';
+const CHANGES = [{ path: 'db/app.db', tables: [{ table: 'notes', inserted: 1, updated: 1, deleted: 0, rows: [
+  { change: 'inserted', values: { id: 7, text: NASTY } },
+  { change: 'updated', key: { id: 1 }, values: { text: ['old', 'new'] } }] }] }];
 const problems = [];
 
 function check(claim, holds, shown) {
@@ -54,7 +57,7 @@ function record(directory, count, workers, fails) {
     at += 1e6;
     emit('test-finished', { ...test, outcome: failed ? 'failed' : 'passed', ms: 4, reason: '', file: 'a.c', line: i,
       description: `CASE-${i}`, messages: failed ? [{ file: 'a.c', line: i, message: NASTY }] : [], output: failed ? NASTY : '',
-      requests: 1, repeat: `walgrind run 'files_${i % 30}/case_${i}'` });
+      ...(failed ? { changes: CHANGES, kept: '/run/databases/4-case' } : {}), requests: 1, repeat: `walgrind run 'files_${i % 30}/case_${i}'` });
   }
   emit('unit-finished', { ...common, name: 'all', status: 'exit 0', server_requests: count, statements: 9, killed: false });
   emit('round-finished', { mode: 'none', round: 1, ms: at / 1e6 });
@@ -122,7 +125,8 @@ async function failingRun(browser, directory) {
   await page.click('.row');
   const detail = await page.textContent('#detail');
   for (const part of ['files_3/case_3', NASTY.trim().slice(0, 20), 'disk I/O error', 'GET /api/3', '500', '/from-the-log',
-    "walgrind run 'files_3/case_3'", 'SQLITE_IOERR_SHORT_READ']) {
+    "walgrind run 'files_3/case_3'", 'SQLITE_IOERR_SHORT_READ', 'Database changes', 'notes: 1 inserted, 1 updated',
+    '~ id=1: text "old" -> "new"', '/run/databases/4-case']) {
     check(`the failure shows ${part}`, detail.includes(part), detail);
   }
   check('only its own lines of the log', !detail.includes('case_4"'), detail);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* record.c - run directories: no room in them, strange names, the reports made of them. */
+#include "harness/base/json.h"
 #include "harness/sys/process.h"
 #include "harness/sys/tree.h"
 #include "suites/selftest/support.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int lines_with(const char *text, const char *part)
 {
@@ -112,5 +114,84 @@ Test(record, junit_report_of_a_failed_run_is_well_formed, .timeout = 60)
     xmlFreeDoc(document);
     call_finish(&call);
     free(record);
+    place_finish(&place);
+}
+
+/* The first failed test in the record; the caller releases it. */
+static json_t *first_failure(const char *run_directory)
+{
+    json_t *events = events_read(run_directory), *found = NULL, *event;
+    size_t i;
+    json_array_foreach(events, i, event)
+    {
+        const char *outcome = wg_json_str(event, "outcome", "");
+        if (!found && strcmp(outcome, "failed") == 0)
+            found = json_incref(event);
+    }
+    json_decref(events);
+    return found;
+}
+
+static void fail_some(const struct place *place, const char *mode)
+{
+    struct call call;
+    char *record = wg_format("--run-dir=%s", place->record);
+    call_run(&call, place,
+             WORDS("run", record, "--server-arg=--break=wrong-status", mode, "files_locks"));
+    cr_assert(eq(int, call.exit_code, 1), "%s", call.err);
+    call_finish(&call);
+    free(record);
+}
+
+Test(record, a_failed_test_keeps_its_databases_and_tells_what_it_changed, .timeout = 60)
+{
+    struct place place;
+    struct call call;
+    place_init(&place);
+    fail_some(&place, "--isolate=suite");
+
+    json_t *failure = first_failure(place.record);
+    cr_assert(failure != NULL);
+    const char *kept = wg_json_str(failure, "kept", "");
+    char *database = wg_format("%s/db/metadata.db", kept);
+    char *readme = wg_format("%s/README.txt", kept);
+    cr_expect(wg_str_starts(kept, place.record), "%s", kept);
+    cr_expect(eq(int, access(database, R_OK), 0), "%s", database);
+    cr_expect(eq(int, access(readme, R_OK), 0), "%s", readme);
+    cr_expect(ge(sz, json_array_size(json_object_get(failure, "changes")), 1));
+
+    call_run(&call, &place, WORDS("report", place.record));
+    cr_expect(strstr(call.out, "changed in its databases:") != NULL, "%s", call.out);
+    cr_expect(strstr(call.out, " inserted") != NULL, "%s", call.out);
+    cr_expect(strstr(call.out, kept) != NULL, "%s", call.out);
+    call_finish(&call);
+    call_run(&call, &place, WORDS("report", "--format=html", place.record));
+    cr_expect(strstr(call.out, "changed in its databases:") != NULL);
+    call_finish(&call);
+    json_decref(failure);
+    free(database);
+    free(readme);
+    place_finish(&place);
+}
+
+/* Who changed what cannot be told there, and nobody else may open a database that tests are using.
+ */
+Test(record, a_failure_in_the_swarm_keeps_the_databases_at_the_end, .timeout = 60)
+{
+    struct place place;
+    struct call call;
+    place_init(&place);
+    fail_some(&place, "--isolate=none");
+    json_t *failure = first_failure(place.record);
+    cr_assert(failure != NULL);
+    cr_expect(json_object_get(failure, "changes") == NULL);
+    cr_expect(json_object_get(failure, "kept") == NULL);
+    json_decref(failure);
+    char *kept = place_path(&place, "record/databases/unit-1");
+    cr_expect(eq(int, access(kept, R_OK), 0), "%s", kept);
+    call_run(&call, &place, WORDS("report", place.record));
+    cr_expect(strstr(call.out, kept) != NULL, "%s", call.out);
+    call_finish(&call);
+    free(kept);
     place_finish(&place);
 }

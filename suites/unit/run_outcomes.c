@@ -109,3 +109,23 @@ Test(run_outcomes, test_that_kills_the_fork_server_fails_and_others_still_run)
     cr_expect(eq(str, (char *)run_outcome(&model, "plain/passes"), "passed"));
     wg_model_finish(&model);
 }
+
+Test(run_outcomes, databases_of_a_failed_test_are_inspected_before_the_reset)
+{
+    struct wg_model model;
+    const char *const select[] = {"plain/*", "output/*", NULL};
+    run_sample(&(struct run_setup){.select = select}, &model);
+
+    for (size_t i = 0; i < model.finished.count; i++) {
+        const json_t *finished = model.finished.items[i];
+        const char *test = wg_json_str(finished, "test", ""),
+                   *outcome = wg_json_str(finished, "outcome", "");
+        bool failed = strcmp(outcome, "passed") != 0 && strcmp(outcome, "skipped") != 0 &&
+                      strcmp(outcome, "not-run") != 0;
+        const char *inspected = wg_json_str(finished, "inspected", "");
+        cr_expect(eq(str, (char *)inspected, (char *)(failed ? test : "")), "%s %s", test, outcome);
+        cr_expect(eq(long, wg_json_int(finished, "number", -1),
+                     failed ? wg_json_int(finished, "attempt", 0) : -1));
+    }
+    wg_model_finish(&model);
+}

@@ -69,6 +69,13 @@ static void collect(void *unit, const char *test)
         kill(getpid(), SIGINT);
 }
 
+static json_t *inspect(void *unit, const char *test, long long attempt, bool alone)
+{
+    (void)unit;
+    return json_pack("{s:s, s:I, s:b}", "inspected", test, "number", (json_int_t)attempt, "alone",
+                     alone);
+}
+
 static int reset(void *unit, json_t **ret_details, struct wg_err *err)
 {
     struct provider *provider = unit;
@@ -89,9 +96,19 @@ static void finish(void *unit, bool verify, json_t **ret_details)
     *ret_details = json_object();
 }
 
-static const struct wg_unit_ops ops = {begin,    poll_ready,  poll_fds, process_fd,
-                                       describe, environment, collect,  reset,
-                                       stop,     NULL,        finish};
+static const struct wg_unit_ops ops = {
+    .begin = begin,
+    .poll_ready = poll_ready,
+    .poll_fds = poll_fds,
+    .process_fd = process_fd,
+    .describe = describe,
+    .environment = environment,
+    .collect = collect,
+    .inspect = inspect,
+    .reset = reset,
+    .stop = stop,
+    .finish = finish,
+};
 
 static void apply(void *context, enum wg_event_kind kind, const json_t *event)
 {

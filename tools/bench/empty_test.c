@@ -63,7 +63,7 @@ static bool run_all(struct wg_suite_client *client, const struct wg_plan *plan,
         for (int i = 0; i < AT_ONCE; i++) {
             if (running[i] && wg_attempt_ended(running[i])) {
                 bool retry;
-                passed += wg_attempt_finish(running[i], &retry) == WG_OUTCOME_PASSED;
+                passed += wg_attempt_finish(running[i], NULL, NULL, &retry) == WG_OUTCOME_PASSED;
                 running[i] = NULL;
                 done++;
             }
