@@ -80,7 +80,7 @@ def main():
         measure("refserver", [REFSERVER, "--port=18471", f"--data={place}/a", "--log=/dev/null"],
                 "http://127.0.0.1:18471", {}, prepare_files)
         if not fastapi_is_there():
-            print("\nFastAPI was left out: tools/setup --bench installs it")
+            print("\nFastAPI was left out: tools/setup installs it")
             return
         os.makedirs(f"{place}/b")
         measure("FastAPI", [PYTHON, "-m", "uvicorn", f"--app-dir={HERE}", "--port=18472", "--log-level=error",
