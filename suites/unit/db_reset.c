@@ -3,7 +3,7 @@
  * What reset.h promises. The first part runs over every row of the strategy table, so a new row is
  * tested without a line here; the second part is about what only some rows promise.
  */
-#include "suites/unit/db_support.h"
+#include "suites/unit/db_stage.h"
 
 #include "harness/base/str.h"
 
@@ -15,119 +15,25 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Template, clone and another process with connections 0-5 that have used the database. */
-struct stage {
-    struct place place;
-    struct wg_template *tmpl;
-    struct wg_dbset *set;
-    struct worker worker;
-    char *database;
-    char *original; /* the template's file */
-};
-
-static struct stage stage_open(const char *strategy, const char *sql)
-{
-    struct stage stage = {.place = place_create()};
-    stage.tmpl = template_from_sql(&stage.place, "app.db", sql);
-    stage.set = clone_with(&stage.place, stage.tmpl, strategy);
-    stage.database = wg_format("%s/app.db", wg_dbset_directory(stage.set));
-    stage.original = wg_format("%s/app.db", wg_template_path(stage.tmpl));
-    stage.worker = worker_start(stage.database);
-    for (int i = 0; i < 6; i++) {
-        worker_send(&stage.worker, "sql %d SELECT count(*) FROM person", i);
-        char *answer = worker_answer(&stage.worker);
-        cr_assert(eq(int, strcmp(answer, "ok 200"), 0), "%s", answer);
-        free(answer);
-    }
-    return stage;
-}
-
-static void stage_close(struct stage *stage)
-{
-    worker_stop(&stage->worker);
-    wg_dbset_destroy(stage->set);
-    wg_template_destroy(stage->tmpl);
-    place_remove(&stage->place);
-    free(stage->database);
-    free(stage->original);
-}
-
-/* Row by row against the template, and byte by byte where the strategy promises that. */
-static void expect_template_state(struct stage *stage, const struct wg_reset_strategy_info *info)
-{
-    char *have = dump_database(stage->database);
-    char *uri = wg_format("file:%s?immutable=1", stage->original);
-    char *want = dump_database(uri);
-    cr_assert(eq(int, strcmp(have, want), 0), "the content is not the template's");
-    free(have);
-    free(want);
-    free(uri);
-    if (info->keeps_base)
-        expect_same_file(stage->database, stage->original);
-    expect_sound(stage->set);
-}
-
-/* The rows that a running server can have under it and that undo something. */
-static bool is_live(const struct wg_reset_strategy_info *info)
-{
-    return info->live && info->resets;
-}
-
 /* ---- every row of the table ---- */
-
-/* One kind of change per case, as a test of a server would make it. */
-struct change {
-    const char *label;
-    const char *statements[4];
-};
-
-static const struct change changes[] = {
-    {"rows",
-     {"INSERT INTO person(name) VALUES ('new')", "DELETE FROM note WHERE id < 100",
-      "UPDATE person SET name = 'x' WHERE id = 7"}},
-    {"a new table and index",
-     {"CREATE TABLE extra(a, b)", "CREATE INDEX extra_a ON extra(a)",
-      "INSERT INTO extra VALUES (1, 2)"}},
-    {"a dropped table", {"DROP TABLE note"}},
-    {"a view and a trigger",
-     {"CREATE VIEW v AS SELECT name FROM person",
-      "CREATE TRIGGER t AFTER INSERT ON person BEGIN DELETE FROM note; END",
-      "INSERT INTO person(name) VALUES ('fires')"}},
-    {"a new column", {"ALTER TABLE person ADD COLUMN age INTEGER", "UPDATE person SET age = 3"}},
-    {"settings of the file", {"PRAGMA user_version = 99", "PRAGMA application_id = 1"}},
-    {"growth",
-     {"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
-      "INSERT INTO note SELECT 1000 + i, 1, hex(randomblob(1000)) FROM n"}},
-    {"shrinking", {"DELETE FROM note", "DELETE FROM pair", "VACUUM"}},
-    {"another auto_vacuum", {"PRAGMA auto_vacuum = FULL", "VACUUM"}},
-    {"nothing", {"SELECT 1"}},
-};
-
-static void run_change(struct worker *worker, int connection, const struct change *change)
-{
-    for (size_t i = 0; i < 4 && change->statements[i] != NULL; i++) {
-        char *command = wg_format("sql %d %s", connection, change->statements[i]);
-        worker_expect_start(worker, command, "ok");
-        free(command);
-    }
-}
 
 /* After a change and a reset every connection of the server, busy or idle, sees the template. */
 static void check_changes(const struct wg_reset_strategy_info *info, const char *sql)
 {
     struct stage stage = stage_open(info->name, sql);
-    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
-        run_change(&stage.worker, (int)(i % 4), &changes[i]);
+    for (size_t i = 0; i < change_count(); i++) {
+        const struct change *change = change_at(i);
+        run_change(&stage.worker, (int)(i % 4), change);
         struct wg_reset_report report = reset_now(stage.set);
         cr_assert(eq(int, report.databases[0].outcome,
-                     strcmp(changes[i].label, "nothing") == 0 ? WG_RESET_CLEAN : WG_RESET_DONE),
-                  "%s with %s: %s", info->name, changes[i].label,
+                     strcmp(change->label, "nothing") == 0 ? WG_RESET_CLEAN : WG_RESET_DONE),
+                  "%s with %s: %s", info->name, change->label,
                   wg_reset_outcome_text(report.databases[0].outcome));
         for (int k = 0; k < 6; k++) {
             char *command =
                 wg_format("sql %d /* after %s, %s */ SELECT count(*), (SELECT count(*) FROM note), "
                           "(SELECT count(*) FROM sqlite_schema), max(name) FROM person",
-                          k, changes[i].label, info->name);
+                          k, change->label, info->name);
             worker_expect(&stage.worker, command, "ok 200|200|5|person 99");
             free(command);
         }
@@ -300,8 +206,8 @@ Test(db_reset, every_live_strategy_works_at_every_page_size_and_encoding, .timeo
             char *sql = wg_format("PRAGMA page_size=%u; PRAGMA encoding='%s'; %s", page_size,
                                   encodings[k % 3], sample_wal_sql);
             struct stage stage = stage_open(info->name, sql);
-            run_change(&stage.worker, 0, &changes[1]);
-            run_change(&stage.worker, 1, &changes[6]);
+            run_change(&stage.worker, 0, change_called("a new table and index"));
+            run_change(&stage.worker, 1, change_called("growth"));
             (void)reset_now(stage.set);
             worker_expect(&stage.worker, "sql 2 SELECT count(*) FROM note", "ok 200");
             expect_template_state(&stage, info);
@@ -365,7 +271,7 @@ Test(db_reset, checkpoints_of_the_server_do_not_touch_the_database_file)
 {
     struct stage stage = stage_open("discard", sample_wal_sql);
     worker_expect(&stage.worker, "sql 0 PRAGMA wal_autocheckpoint = 1", "ok 1");
-    run_change(&stage.worker, 0, &changes[6]);
+    run_change(&stage.worker, 0, change_called("growth"));
     worker_expect(&stage.worker, "sql 0 INSERT INTO person(name) VALUES ('more')", "ok");
     worker_expect_start(&stage.worker, "sql 1 PRAGMA wal_checkpoint(PASSIVE)", "ok 1|");
     worker_expect(&stage.worker, "wait 2 10", "ok");
@@ -384,7 +290,7 @@ Test(db_reset, mapped_memory_exclusive_locking_and_synchronous_settings_are_no_o
     worker_expect(&stage.worker, "sql 2 PRAGMA synchronous = FULL", "ok");
     worker_expect(&stage.worker, "sql 3 PRAGMA synchronous = OFF", "ok");
     for (int i = 0; i < 4; i++) {
-        run_change(&stage.worker, i, &changes[6]);
+        run_change(&stage.worker, i, change_called("growth"));
         worker_expect(&stage.worker, "sql 1 SELECT count(*) FROM note", "ok 700");
         (void)reset_now(stage.set);
         worker_expect(&stage.worker, "sql 1 SELECT count(*) FROM note", "ok 200");
@@ -398,7 +304,8 @@ Test(db_reset, a_writer_killed_in_its_transaction_leaves_nothing)
     struct stage stage = stage_open("discard", sample_wal_sql);
     worker_expect(&stage.worker, "sql 0 PRAGMA cache_size = 5", "ok");
     worker_expect(&stage.worker, "sql 0 BEGIN IMMEDIATE", "ok");
-    run_change(&stage.worker, 0, &changes[6]); /* more than the cache: frames reach the WAL */
+    run_change(&stage.worker, 0,
+               change_called("growth")); /* more than the cache: frames reach the WAL */
     worker_kill(&stage.worker);
     (void)reset_now(stage.set);
     stage.worker = worker_start(stage.database);

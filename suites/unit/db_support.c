@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -153,6 +154,12 @@ char *worker_answer(struct worker *worker)
     while (line.size > 0 && line.data[line.size - 1] == ' ')
         line.data[--line.size] = '\0';
     return wg_buf_steal(&line);
+}
+
+bool worker_answered(const struct worker *worker)
+{
+    struct pollfd answer = {.fd = worker->from, .events = POLLIN};
+    return poll(&answer, 1, 0) != 0;
 }
 
 void worker_expect(struct worker *worker, const char *command, const char *expected)

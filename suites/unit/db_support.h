@@ -49,6 +49,8 @@ void worker_send(struct worker *worker, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* One line of answer without its newline; free() it. */
 char *worker_answer(struct worker *worker);
+/* True when an answer is there, or the worker is gone. */
+bool worker_answered(const struct worker *worker);
 /* Sends a line and fails the test unless the answer is `expected`. */
 void worker_expect(struct worker *worker, const char *command, const char *expected);
 /* Sends a line and fails the test unless the answer begins with `prefix`. */

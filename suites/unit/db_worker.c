@@ -14,7 +14,10 @@
  *     storm COUNT SEED    COUNT random reads and writes over eight connections; every read checks
  *                         the invariant of the table `pair` (see storm_read); answers "ok READS
  *                         WRITES BUSY" or "error ..." with the first violation
- *     quit
+ *     twin COUNT SEED     COUNT transactions over connections 0-3, which have attached another
+ * database as `two`; each finds both tables `pair` equal and changes both; answers "ok WRITES
+ * BUSY", or "error ..." with the first violation checkpoint COUNT SEED COUNT checkpoints over eight
+ * connections, all modes in turn, each after a write; answers "ok DONE BUSY", or "error ..." quit
  *
  * It ends at the end of stdin, so it never outlives the test.
  */
@@ -152,36 +155,34 @@ static uint32_t next_random(uint64_t *state)
  * Every transaction adds the same amount to one row and takes it from the other, and the template
  * has (1, 0) and (2, 0): so in any snapshot the sum is 0, and a mixture of two states shows.
  */
-static int storm_read(sqlite3_stmt *statement, int64_t *ret_sum)
+static const char read_sql[] = "SELECT sum(amount) + (SELECT count(*) FROM pair) - 2 FROM pair";
+static const char write_sql[] =
+    "UPDATE pair SET amount = amount + (CASE id WHEN 1 THEN 1 ELSE -1 END), "
+    "filler = randomblob(2000)";
+
+/* Runs a statement of one row at most; its first column is `ret_value` (may be NULL). */
+static int run_once(struct connection *connection, const char *sql, int64_t *ret_value)
 {
-    int code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        *ret_sum = sqlite3_column_int64(statement, 0);
-    int reset = sqlite3_reset(statement);
-    return code == SQLITE_ROW ? SQLITE_OK : reset;
+    sqlite3_stmt *statement = connection == NULL ? NULL : prepared(connection, sql);
+    if (statement == NULL)
+        return connection == NULL ? SQLITE_ERROR : sqlite3_extended_errcode(connection->db);
+    if (sqlite3_step(statement) == SQLITE_ROW && ret_value != NULL)
+        *ret_value = sqlite3_column_int64(statement, 0);
+    return sqlite3_reset(statement);
 }
 
+/* Of all the kinds of busy only the plain one: no snapshot is ever too old, nothing recovers. */
 static void storm(struct worker *worker, long count, uint64_t seed)
 {
-    static const char read_sql[] = "SELECT sum(amount) + (SELECT count(*) FROM pair) - 2 FROM pair";
-    static const char write_sql[] =
-        "UPDATE pair SET amount = amount + (CASE id WHEN 1 THEN 1 ELSE -1 END), "
-        "filler = randomblob(2000)";
     long reads = 0;
     long writes = 0;
     long busy = 0;
     for (long i = 0; i < count; i++) {
         struct connection *connection = connect_to(worker, (long)(next_random(&seed) % STORM));
         bool write = next_random(&seed) % 4 == 0;
-        sqlite3_stmt *statement =
-            connection == NULL ? NULL : prepared(connection, write ? write_sql : read_sql);
         int64_t sum = 0;
-        int code = SQLITE_ERROR;
-        if (statement != NULL && write)
-            code = (sqlite3_step(statement), sqlite3_reset(statement));
-        else if (statement != NULL)
-            code = storm_read(statement, &sum);
-        if ((code & 0xff) == SQLITE_BUSY) {
+        int code = run_once(connection, write ? write_sql : read_sql, write ? NULL : &sum);
+        if (code == SQLITE_BUSY) {
             busy++;
             continue;
         }
@@ -196,6 +197,63 @@ static void storm(struct worker *worker, long count, uint64_t seed)
         *(write ? &writes : &reads) += 1;
     }
     printf("ok %ld %ld %ld\n", reads, writes, busy);
+}
+
+/*
+ * BEGIN IMMEDIATE has the write locks of both databases, so nobody is between the two commits of
+ * another transaction, and no reset between the two databases of its set.
+ */
+static void twin(struct worker *worker, long count, uint64_t seed)
+{
+    static const char *const steps[] = {
+        "BEGIN IMMEDIATE",
+        "SELECT (SELECT amount FROM main.pair WHERE id = 1) - (SELECT amount FROM two.pair WHERE "
+        "id = 1)",
+        write_sql,
+        "UPDATE two.pair SET amount = amount + (CASE id WHEN 1 THEN 1 ELSE -1 END)",
+        "COMMIT",
+    };
+    long writes = 0;
+    long busy = 0;
+    for (long i = 0; i < count; i++) {
+        struct connection *connection = connect_to(worker, (long)(next_random(&seed) % 4));
+        int64_t difference = 0;
+        int code = SQLITE_OK;
+        for (size_t k = 0; k < sizeof steps / sizeof steps[0] && code == SQLITE_OK; k++)
+            code = run_once(connection, steps[k], k == 1 ? &difference : NULL);
+        if (code != SQLITE_OK && code != SQLITE_BUSY) {
+            answer_error(connection == NULL ? NULL : connection->db, code);
+            return;
+        }
+        if (difference != 0) {
+            printf("error 0 the databases differ by %lld\n", (long long)difference);
+            return;
+        }
+        if (code == SQLITE_BUSY && sqlite3_get_autocommit(connection->db) == 0)
+            (void)run_once(connection, "ROLLBACK", NULL);
+        *(code == SQLITE_BUSY ? &busy : &writes) += 1;
+    }
+    printf("ok %ld %ld\n", writes, busy);
+}
+
+static void checkpoint(struct worker *worker, long count, uint64_t seed)
+{
+    static const int modes[] = {SQLITE_CHECKPOINT_PASSIVE, SQLITE_CHECKPOINT_FULL,
+                                SQLITE_CHECKPOINT_RESTART, SQLITE_CHECKPOINT_TRUNCATE};
+    long done = 0;
+    long busy = 0;
+    for (long i = 0; i < count; i++) {
+        struct connection *connection = connect_to(worker, (long)(next_random(&seed) % STORM));
+        int code = run_once(connection, write_sql, NULL);
+        if (code == SQLITE_OK || code == SQLITE_BUSY)
+            code = sqlite3_wal_checkpoint_v2(connection->db, NULL, modes[i % 4], NULL, NULL);
+        if (code != SQLITE_OK && code != SQLITE_BUSY) {
+            answer_error(connection == NULL ? NULL : connection->db, code);
+            return;
+        }
+        *(code == SQLITE_BUSY ? &busy : &done) += 1;
+    }
+    printf("ok %ld %ld\n", done, busy);
 }
 
 static bool obey(struct worker *worker, char *line)
@@ -222,6 +280,10 @@ static bool obey(struct worker *worker, char *line)
         }
     } else if (strncmp(line, "storm ", 6) == 0) {
         storm(worker, number, strtoull(rest, NULL, 10));
+    } else if (strncmp(line, "twin ", 5) == 0) {
+        twin(worker, number, strtoull(rest, NULL, 10));
+    } else if (strncmp(line, "checkpoint ", 11) == 0) {
+        checkpoint(worker, number, strtoull(rest, NULL, 10));
     } else {
         return false;
     }
