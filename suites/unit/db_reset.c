@@ -283,22 +283,6 @@ Test(db_reset, checkpoints_of_the_server_do_not_touch_the_database_file)
     stage_close(&stage);
 }
 
-Test(db_reset, mapped_memory_exclusive_locking_and_synchronous_settings_are_no_obstacle)
-{
-    struct stage stage = stage_open("discard", sample_wal_sql);
-    worker_expect_start(&stage.worker, "sql 1 PRAGMA mmap_size = 268435456", "ok 268435456");
-    worker_expect(&stage.worker, "sql 2 PRAGMA synchronous = FULL", "ok");
-    worker_expect(&stage.worker, "sql 3 PRAGMA synchronous = OFF", "ok");
-    for (int i = 0; i < 4; i++) {
-        run_change(&stage.worker, i, change_called("growth"));
-        worker_expect(&stage.worker, "sql 1 SELECT count(*) FROM note", "ok 700");
-        (void)reset_now(stage.set);
-        worker_expect(&stage.worker, "sql 1 SELECT count(*) FROM note", "ok 200");
-    }
-    expect_template_state(&stage, wg_reset_strategy(0));
-    stage_close(&stage);
-}
-
 Test(db_reset, a_writer_killed_in_its_transaction_leaves_nothing)
 {
     struct stage stage = stage_open("discard", sample_wal_sql);
