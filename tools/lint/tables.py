@@ -26,7 +26,7 @@ DIRECTIONS = (
     ("harness/bisect/", ("harness/base/", "harness/sys/"), ("jansson",)),
     ("fixtures/", (HARNESS,), ("*",)),
     ("suites/", ("fixtures/", HARNESS), ("*",)),
-    ("docs/", ("fixtures/",), ("jansson",)),
+    ("docs/", ("fixtures/",), ("*",)),
     ("suites/unit/", ("tools/", "suites/", "fixtures/", HARNESS), ("*",)),
     ("tools/", ("suites/", "fixtures/", HARNESS), ("*",)),
     ("tools/refserver/", (), ("*",)),
@@ -115,7 +115,7 @@ CLOEXEC_CALLS = {
 
 # Calls that write to the standard streams, and the directories that may.
 PRINT_CALLS = ("printf", "vprintf", "puts", "putchar", "perror", "psignal")
-PRINTERS = ("tools/", "suites/", "harness/report/")
+PRINTERS = ("tools/", "suites/", "docs/", "harness/report/")
 
 # Roots of paths that exist on somebody's machine only.
 MACHINE_ROOTS = ("home", "root", "Users", "work", "workspace", "builds", "mnt", "nix")
