@@ -45,6 +45,7 @@
 #define WG_LIMIT_VERIFY_FINDINGS 50           /* finding lines kept per database */
 
 #define WG_DEFAULT_TEST_TIMEOUT_MS  30000 /* per test, unless its suite says otherwise */
+#define WG_DEFAULT_SLOW_NOTICE_MS   10000 /* a test that runs longer is named while it runs */
 #define WG_DEFAULT_GRACE_MS         2000  /* between SIGTERM and SIGKILL */
 #define WG_DEFAULT_READY_TIMEOUT_MS 30000 /* from spawn to the first good answer */
 #define WG_DEFAULT_HTTP_TIMEOUT_MS  20000 /* one request of a test */

@@ -4,6 +4,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/json.h"
 #include "harness/base/str.h"
+#include "harness/report/running.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,14 @@
 struct wg_terminal {
     FILE *out;
     const struct wg_model *model;
-    bool live; /* out is a terminal */
+    bool quiet; /* answers when asked, and else says nothing */
+    bool live;  /* out is a terminal */
     bool line_shown;
     int64_t shown_ns;
     char mode[16];
     long round;
     long total, finished, failed;
-    long running;
-    char last[160]; /* the test that started last */
+    struct wg_running running;
 };
 
 bool wg_terminal_wants_color(FILE *out)
@@ -33,12 +34,13 @@ bool wg_terminal_wants_color(FILE *out)
     return isatty(fileno(out)) && !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0;
 }
 
-struct wg_terminal *wg_terminal_create(FILE *progress, const struct wg_model *model)
+struct wg_terminal *wg_terminal_create(FILE *progress, const struct wg_model *model, bool quiet)
 {
     struct wg_terminal *terminal = wg_calloc(1, sizeof *terminal);
     terminal->out = progress;
     terminal->model = model;
-    terminal->live = isatty(fileno(progress));
+    terminal->quiet = quiet;
+    terminal->live = !quiet && isatty(fileno(progress));
     return terminal;
 }
 
@@ -55,6 +57,7 @@ void wg_terminal_destroy(struct wg_terminal *terminal)
         return;
     clear_line(terminal);
     fflush(terminal->out);
+    wg_running_finish(&terminal->running);
     free(terminal);
 }
 
@@ -73,9 +76,13 @@ static void show_line(struct wg_terminal *terminal)
         return;
     terminal->shown_ns = now;
     char line[512];
-    snprintf(line, sizeof line, "%s %ld/%ld%s%.0ld  %ld running  %s", terminal->mode,
-             terminal->finished, terminal->total, terminal->failed ? "  failed: " : "",
-             terminal->failed, terminal->running, terminal->last);
+    int used = snprintf(line, sizeof line, "%s %ld/%ld%s%.0ld  %zu running", terminal->mode,
+                        terminal->finished, terminal->total, terminal->failed ? "  failed: " : "",
+                        terminal->failed, terminal->running.count);
+    const struct wg_running_test *oldest = terminal->running.items;
+    if (terminal->running.count > 0)
+        snprintf(line + used, sizeof line - (size_t)used, "  %.1f s %s",
+                 (double)(now - oldest->begun_ns) / (double)WG_NS_PER_S, oldest->test);
     fprintf(terminal->out, "\r%.*s\033[K", width_of(terminal->out) - 1, line);
     fflush(terminal->out);
     terminal->line_shown = true;
@@ -102,28 +109,48 @@ static void show_round(struct wg_terminal *terminal, const json_t *event)
 void wg_terminal_show(void *object, enum wg_event_kind kind, const json_t *event)
 {
     struct wg_terminal *terminal = object;
+    wg_running_apply(&terminal->running, kind, event, wg_clock_now_ns());
     if (kind == WG_EVENT_ROUND_STARTED) {
         snprintf(terminal->mode, sizeof terminal->mode, "%s", wg_json_str(event, "mode", ""));
         terminal->total = (long)wg_json_int(event, "tests", 0);
-        terminal->finished = terminal->failed = terminal->running = 0;
+        terminal->finished = terminal->failed = 0;
     } else if (kind == WG_EVENT_TEST_STARTED) {
-        terminal->running++;
-        snprintf(terminal->last, sizeof terminal->last, "%s", wg_json_str(event, "test", ""));
         show_line(terminal);
     } else if (kind == WG_EVENT_TEST_FINISHED) {
         enum wg_outcome outcome = wg_outcome_of(wg_json_str(event, "outcome", ""));
         terminal->finished += !wg_json_bool(event, "retried", false);
-        terminal->running -= terminal->running > 0;
         if (outcome < WG_OUTCOME_COUNT && wg_outcome_is_failure(outcome)) {
             terminal->failed += !wg_json_bool(event, "retried", false);
             show_failure(terminal, event);
         }
         show_line(terminal);
-    } else if (kind == WG_EVENT_ROUND_FINISHED) {
+    } else if (kind == WG_EVENT_ROUND_FINISHED && !terminal->quiet) {
         show_round(terminal, event);
-    } else if (kind == WG_EVENT_INTERRUPTED) {
+    } else if (kind == WG_EVENT_INTERRUPTED && !terminal->quiet) {
         clear_line(terminal);
         fputs("stopping; once more to kill everything at once\n", terminal->out);
         fflush(terminal->out);
     }
+}
+
+void wg_terminal_tick(void *object, bool asked)
+{
+    struct wg_terminal *terminal = object;
+    int64_t now = wg_clock_now_ns();
+    if (asked) {
+        clear_line(terminal);
+        fprintf(terminal->out, "%s: %ld of %ld tests done, %ld failed, %zu running\n",
+                terminal->mode, terminal->finished, terminal->total, terminal->failed,
+                terminal->running.count);
+        wg_running_print(&terminal->running, now, terminal->out);
+    }
+    if (!terminal->quiet) {
+        char *text = wg_running_slow(&terminal->running, now);
+        if (text[0])
+            clear_line(terminal);
+        fputs(text, terminal->out);
+        free(text);
+        show_line(terminal);
+    }
+    fflush(terminal->out);
 }

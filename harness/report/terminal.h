@@ -15,14 +15,18 @@
 
 struct wg_terminal;
 
-/* `progress` gets the live line when it is a terminal; the model is borrowed and read, never
- * changed. */
-struct wg_terminal *wg_terminal_create(FILE *progress, const struct wg_model *model);
+/* `progress` gets the live line when it is a terminal; with `quiet` nothing but answers to those
+ * who ask. The model is borrowed and read, never changed. */
+struct wg_terminal *wg_terminal_create(FILE *progress, const struct wg_model *model, bool quiet);
 void wg_terminal_destroy(struct wg_terminal *terminal);
 
 /* Shows an event that the model has already taken in on the terminal `object`. A
  * wg_event_listener. */
 void wg_terminal_show(void *object, enum wg_event_kind kind, const json_t *event);
+
+/* Called a few times a second on the terminal `object`: keeps ages right and names slow tests; when
+ * somebody asked, tells what runs. */
+void wg_terminal_tick(void *object, bool asked);
 
 struct wg_summary_options {
     bool color;

@@ -7,6 +7,7 @@
 #include "harness/run/suite_client.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -15,6 +16,7 @@
 #define SUITE_START_TIMEOUT_MS 30000
 /* A fork server that dies again and again is given up. */
 #define SUITE_RESTARTS_MAX     20
+#define TICK_MS                250
 
 static const struct wg_mode modes[] = {
     {.name = "suite", .unit_per_suite = true},
@@ -39,6 +41,9 @@ struct run {
     int suite_restarts;
     long long units, attempts;
     int interrupts; /* how many signals have come */
+    bool asked;     /* what runs just now */
+    bool keys_ended;
+    struct wg_deadline tick_due;
 
     struct wg_round round;
     struct wg_queue *queues;
@@ -198,12 +203,42 @@ static void take_interrupts(struct run *run)
     struct pollfd probe = {.fd = run->options->interrupt_fd, .events = POLLIN};
     while (probe.fd >= 0 && poll(&probe, 1, 0) > 0 &&
            read(probe.fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGUSR1) {
+            run->asked = true;
+            continue;
+        }
         run->interrupts++;
         run->round.stopping = true;
         run->round.force = run->interrupts > 1;
         wg_event_emit(run->log, WG_EVENT_INTERRUPTED,
                       json_pack("{s:i}", "signal", (int)info.ssi_signo));
     }
+}
+
+static int keys_fd(const struct run *run)
+{
+    return run->options->tick && !run->keys_ended ? run->options->key_fd : -1;
+}
+
+/* What is typed is taken away, so that the shell does not get it afterwards. */
+static void take_keys(struct run *run)
+{
+    char keys[64];
+    struct pollfd probe = {.fd = keys_fd(run), .events = POLLIN};
+    if (probe.fd < 0 || poll(&probe, 1, 0) <= 0)
+        return;
+    ssize_t got = read(probe.fd, keys, sizeof keys);
+    run->keys_ended = got <= 0;
+    run->asked |= got > 0 && memchr(keys, 't', (size_t)got) != NULL;
+}
+
+static void tell(struct run *run)
+{
+    if (!run->options->tick || !(run->asked || wg_deadline_passed(run->tick_due)))
+        return;
+    run->options->tick(run->options->tick_context, run->asked);
+    run->tick_due = wg_deadline_in_ms(TICK_MS);
+    run->asked = false;
 }
 
 static void on_suite(void *object)
@@ -245,10 +280,15 @@ static int turn(struct run *run, struct wg_err *err)
         wg_pollset_until(&run->set, wg_deadline_in_ms(0)); /* a lane was activated: step it */
     wg_pollset_add(&run->set, wg_suite_client_fd(run->client), POLLIN, on_suite, run);
     wg_pollset_add(&run->set, run->options->interrupt_fd, POLLIN, NULL, NULL);
+    wg_pollset_add(&run->set, keys_fd(run), POLLIN, NULL, NULL);
+    if (run->options->tick)
+        wg_pollset_until(&run->set, run->tick_due);
     run->client_readable = false;
     if (wg_pollset_wait(&run->set, err) != 0)
         return -1;
     take_interrupts(run);
+    take_keys(run);
+    tell(run);
     if (run->client_readable && take_suite_messages(run, err) != 0)
         return -1;
     return pending;

@@ -54,6 +54,11 @@ struct wg_run_options {
     const char *repeat_prefix; /* "walgrind run …": what repeats one test when its name is added */
     int interrupt_fd;          /* signalfd(2) of SIGINT, SIGTERM and SIGHUP; -1: none */
     int suite_stderr_fd;       /* output of the fork server itself */
+    /* Called every TICK_MS (runner.c); `asked`: SIGUSR1 came through interrupt_fd, or a 't' through
+     * key_fd. NULL: never. */
+    void (*tick)(void *context, bool asked);
+    void *tick_context;
+    int key_fd; /* -1: none */
 };
 
 struct wg_suite_client;

@@ -18,6 +18,7 @@
 #include "harness/run/suite_client.h"
 #include "harness/sys/tree.h"
 #include "tools/walgrind/commands.h"
+#include "tools/walgrind/keys.h"
 #include "tools/walgrind/locate.h"
 #include "tools/walgrind/repeat.h"
 #include "tools/walgrind/run_config.h"
@@ -47,7 +48,8 @@ const struct wg_command wg_command_run = {
         "and verifies them at the end. TEST is a full name (auth/login_twice), a glob (auth/*) or the "
         "glob of a suite (files_*); without one all tests run.\n\n"
         "The verdict is PASS only if no test failed and no I/O error, corruption or unexpected 5xx "
-        "showed anywhere: in the server's result codes and logs, in the answers, in the databases.",
+        "showed anywhere: in the server's result codes and logs, in the answers, in the databases.\n\n"
+        "While it runs, the key 't' on a terminal and SIGUSR1 tell which tests run, and for how long.",
     .options = wg_run_config_options,
     .run = run,
 };
@@ -112,6 +114,7 @@ static int block_signals(struct session *session, struct wg_err *err)
     sigaddset(&mask, SIGINT);
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGHUP);
+    sigaddset(&mask, SIGUSR1);
     if (sigprocmask(SIG_BLOCK, &mask, &session->old_mask) != 0)
         return wg_err_errno(err, "block signals");
     session->interrupt_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -291,10 +294,8 @@ static int open_record(struct session *session, struct wg_err *err)
     if (wg_event_log_create(session->directory.events, &session->log, err) != 0)
         return -1;
     wg_event_log_listen(session->log, apply_to_model, &session->model);
-    if (session->options.progress) {
-        session->terminal = wg_terminal_create(stderr, &session->model);
-        wg_event_log_listen(session->log, wg_terminal_show, session->terminal);
-    }
+    session->terminal = wg_terminal_create(stderr, &session->model, !session->options.progress);
+    wg_event_log_listen(session->log, wg_terminal_show, session->terminal);
     return 0;
 }
 
@@ -365,6 +366,9 @@ static int execute(struct session *session, struct wg_err *err)
         .kept_directory = session->directory.databases,
     };
     struct wg_remote_provider remote = {.url = options->server_url};
+    struct wg_keys keys = {.fd = -1};
+    if (options->progress)
+        wg_keys_open(&keys);
     struct stress stress = {session, wg_deadline_in_ms(options->stress_ms)};
     struct wg_run_options run_options = {
         .suite_binary = session->suite_binary,
@@ -384,11 +388,16 @@ static int execute(struct session *session, struct wg_err *err)
         .log_directory = session->directory.servers,
         .repeat_prefix = session->repeat_prefix,
         .interrupt_fd = session->interrupt_fd,
+        .tick = wg_terminal_tick,
+        .tick_context = session->terminal,
+        .key_fd = keys.fd,
         .suite_stderr_fd = session->suite_log_fd,
     };
     struct wg_suite_client *client = session->client;
     session->client = NULL;
-    return wg_run(&run_options, client, session->log, err);
+    int rc = wg_run(&run_options, client, session->log, err);
+    wg_keys_close(&keys);
+    return rc;
 }
 
 /* The newest run counts, also one that was interrupted. Losing it costs the order, no more. */
