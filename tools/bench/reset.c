@@ -14,13 +14,15 @@
  * everything and INSERT it again from the template, in one transaction. For `reclone` the other
  * process closes its connections before and opens them after; both are in its time.
  *
- * The second table is the time of a clone: copy, guards and all.
+ * The second table is the time of a clone: copy, guards and all. The third is the time that a pool
+ * takes to hand one out that is ready.
  *
  * Output is Markdown. Exit code 1 when a guarded strategy on tmpfs misses the target of 100 µs on
  * average with ten pages. To add a row: a new strategy appears by itself.
  */
 #include "fixtures/db/reset.h"
 #include "fixtures/db/dbset.h"
+#include "fixtures/db/pool.h"
 #include "harness/base/clock.h"
 #include "harness/base/str.h"
 #include "harness/sys/tree.h"
@@ -28,6 +30,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -44,6 +47,9 @@
 #define TMPFS_MAGIC  0x01021994
 #define TARGET_US    100.0
 #define CLONE_ROUNDS 50
+#define POOL_ROUNDS  25
+#define POOL_READY   8
+#define POOL_FILL_MS 50
 
 struct list {
     char *items[LIST_MAX];
@@ -341,6 +347,38 @@ static void measure_clone(const char *place, const char *root)
     wg_template_destroy(tmpl);
 }
 
+/* Time of a hand-out: taken are only so many at once as are kept ready. */
+static void measure_pool(const char *place, const char *root)
+{
+    double times_us[POOL_ROUNDS * POOL_READY];
+    struct wg_template *tmpl = make_template(root, 1024 / 3, 3);
+    char *directory = wg_format("%s/pool", root);
+    const struct wg_pool_options options = {.ready = POOL_READY};
+    struct wg_pool *pool = NULL;
+    struct wg_err err = WG_ERR_INIT;
+    if (wg_pool_create(tmpl, directory, &options, &pool, &err) != 0)
+        die("pool", err.message);
+    for (size_t round = 0; round < POOL_ROUNDS; round++) {
+        struct wg_dbset *sets[POOL_READY];
+        poll(NULL, 0, POOL_FILL_MS);
+        for (size_t i = 0; i < POOL_READY; i++) {
+            int64_t start_ns = wg_clock_now_ns();
+            if (wg_pool_take(pool, -1, &sets[i], &err) != 0)
+                die("pool", err.message);
+            times_us[round * POOL_READY + i] = (double)(wg_clock_now_ns() - start_ns) / 1000.0;
+        }
+        for (size_t i = 0; i < POOL_READY; i++)
+            wg_pool_give(pool, sets[i]);
+    }
+    double mean = mean_of(times_us, POOL_ROUNDS * POOL_READY);
+    qsort(times_us, POOL_ROUNDS * POOL_READY, sizeof times_us[0], compare_doubles);
+    printf("| %s | %.1f | %.1f | %.1f |\n", place, mean, times_us[POOL_ROUNDS * POOL_READY / 2],
+           times_us[POOL_ROUNDS * POOL_READY - 1]);
+    wg_pool_destroy(pool);
+    free(directory);
+    wg_template_destroy(tmpl);
+}
+
 /* ---- options and the whole ---- */
 
 static struct list split(const char *text)
@@ -420,6 +458,21 @@ static bool measure_place(const char *place, const struct options *options)
     return met;
 }
 
+/* A row for each place. */
+static void print_table(const struct options *options, const char *title, int count,
+                        void (*measure_row)(const char *place, const char *root))
+{
+    printf("\n%s\n\n| place | mean | median | slowest of %d |\n|---|---|---|---|\n", title, count);
+    for (size_t i = 0; i < options->places.count; i++) {
+        struct wg_err err = WG_ERR_INIT;
+        char root[PATH_MAX];
+        if (wg_sandbox_create(options->places.items[i], "bench", root, sizeof root, &err) != 0)
+            die(options->places.items[i], err.message);
+        measure_row(options->places.items[i], root);
+        (void)wg_tree_remove(root, NULL);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -432,17 +485,10 @@ int main(int argc, char **argv)
         "than backup |\n|---|---|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < options.places.count; i++)
         met = measure_place(options.places.items[i], &options) && met;
-    printf("\nClone of a set of three databases, 1 MiB together, with their guards\n\n"
-           "| place | mean | median | slowest of %d |\n|---|---|---|---|\n",
-           CLONE_ROUNDS);
-    for (size_t i = 0; i < options.places.count; i++) {
-        struct wg_err err = WG_ERR_INIT;
-        char root[PATH_MAX];
-        if (wg_sandbox_create(options.places.items[i], "bench", root, sizeof root, &err) != 0)
-            die(options.places.items[i], err.message);
-        measure_clone(options.places.items[i], root);
-        (void)wg_tree_remove(root, NULL);
-    }
+    print_table(&options, "Clone of a set of three databases, 1 MiB together, with their guards",
+                CLONE_ROUNDS, measure_clone);
+    print_table(&options, "The same, handed out by a pool that had it ready",
+                POOL_ROUNDS * POOL_READY, measure_pool);
     list_finish(&options.sizes);
     list_finish(&options.pages);
     list_finish(&options.places);
