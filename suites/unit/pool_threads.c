@@ -9,7 +9,6 @@
 
 #include <limits.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -31,27 +30,34 @@ static const char *take_and_give(struct wg_pool *pool)
     return alone ? NULL : "a set was shared";
 }
 
-static void *crowd_member(void *object)
+struct member {
+    pthread_t thread;
+    struct wg_pool *pool;
+    const char *problem;
+};
+
+static void *work(void *object)
 {
-    const char *problem = NULL;
-    for (int i = 0; i < ROUNDS && problem == NULL; i++)
-        problem = take_and_give(object);
-    return (void *)(uintptr_t)problem;
+    struct member *member = object;
+    for (int i = 0; i < ROUNDS && member->problem == NULL; i++)
+        member->problem = take_and_give(member->pool);
+    return NULL;
 }
 
 static int run_crowd(struct wg_pool *pool)
 {
-    pthread_t threads[CROWD];
+    struct member crowd[CROWD];
     int failed = 0;
-    for (size_t i = 0; i < CROWD; i++)
-        if (pthread_create(&threads[i], NULL, crowd_member, pool) != 0)
-            abort();
     for (size_t i = 0; i < CROWD; i++) {
-        void *problem = NULL;
-        pthread_join(threads[i], &problem);
-        if (problem != NULL)
-            printf("FAIL thread %zu: %s\n", i, (const char *)problem);
-        failed += problem != NULL;
+        crowd[i] = (struct member){.pool = pool};
+        if (pthread_create(&crowd[i].thread, NULL, work, &crowd[i]) != 0)
+            abort();
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        pthread_join(crowd[i].thread, NULL);
+        if (crowd[i].problem != NULL)
+            printf("FAIL thread %zu: %s\n", i, crowd[i].problem);
+        failed += crowd[i].problem != NULL;
     }
     return failed;
 }
