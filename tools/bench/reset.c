@@ -17,7 +17,7 @@
  * The second table is the time of a clone: copy, guards and all. The third is the time that a pool
  * takes to hand one out that is ready.
  *
- * Output is Markdown. Exit code 1 when a guarded strategy on tmpfs misses the target of 100 µs on
+ * Output is Markdown. Exit code 1 when a guarded strategy on tmpfs misses the target of 50 µs on
  * average with ten pages. To add a row: a new strategy appears by itself.
  */
 #include "fixtures/db/reset.h"
@@ -45,7 +45,7 @@
 #define ROUNDS_MAX   100000
 #define CONNECTIONS  4
 #define TMPFS_MAGIC  0x01021994
-#define TARGET_US    100.0
+#define TARGET_US    50.0
 #define CLONE_ROUNDS 50
 #define POOL_ROUNDS  25
 #define POOL_READY   8
