@@ -199,15 +199,22 @@ static void take_round(struct wg_model *model, const json_t *event)
     mode->ms += wg_json_real(event, "ms", 0);
 }
 
+/* A record of its own, of the newest run. */
+static void replace(json_t **place, const json_t *event)
+{
+    json_decref(*place);
+    *place = json_incref((json_t *)event);
+}
+
 void wg_model_apply(struct wg_model *model, enum wg_event_kind kind, const json_t *event)
 {
     switch (kind) {
-    case WG_EVENT_RUN_STARTED: model->run_started = json_incref((json_t *)event); break;
+    case WG_EVENT_RUN_STARTED: replace(&model->run_started, event); break;
     case WG_EVENT_PLAN:
-        model->plan = json_incref((json_t *)event);
+        replace(&model->plan, event);
         model->flaky_fails = wg_json_bool(event, "flaky_fails", false);
         break;
-    case WG_EVENT_RUN_FINISHED: model->run_finished = json_incref((json_t *)event); break;
+    case WG_EVENT_RUN_FINISHED: replace(&model->run_finished, event); break;
     case WG_EVENT_ROUND_STARTED:
         model->round_failed = false;
         mode_of(model, event);

@@ -96,7 +96,8 @@ void wg_model_apply(struct wg_model *model, enum wg_event_kind kind, const json_
 int wg_events_read(const char *events_path,
                    void (*apply)(void *context, enum wg_event_kind kind, const json_t *event),
                    void *context, struct wg_err *err);
-/* Takes in all events of a record. */
+/* Takes in all events of a record; of several records, one after another, the model shows the sum.
+ */
 int wg_model_read(struct wg_model *model, const char *events_path, struct wg_err *err);
 
 /* All tests of a mode, over its rounds; those that failed. */

@@ -50,7 +50,7 @@ with tempfile.TemporaryDirectory(prefix="walgrind compare ") as directory:
     check("markdown is a table", code == 1 and out.startswith("### walgrind: REGRESSION") and
           "\n|---|---|---|---|\n| new failure | `" in out, out)
     code, out = call(directory, "compare", "good")
-    check("one run: exit 2", code == 2 and "two run directories are compared, not 1" in out, out)
+    check("one run: exit 2", code == 2 and "two run directories, or two commits and a command" in out, out)
     code, out = call(directory, "compare", "good", "nowhere")
     check("a run that is not there: exit 2", code == 2 and "no run directory nowhere" in out, out)
     with open(f"{directory}/good again/events.jsonl", "rb+") as record:

@@ -12,9 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_PREFIX "walgrind-bisect-"
 #define MARK_SUFFIX ".ok"
 #define KEY_DIGITS  16
+
+/* What names of trees begin with, before a hyphen. */
+static const char *purpose(const struct bisect_trees *trees)
+{
+    return strrchr(trees->repo->state_dir, '/') + 1;
+}
 
 /* The path without suffix of the tree with this key. */
 static char *tree_path(const struct bisect_trees *trees, const char *tree)
@@ -25,7 +30,7 @@ static char *tree_path(const struct bisect_trees *trees, const char *tree)
     wg_hash_add_str(&hash, tree);
     wg_hash_add_str(&hash, trees->build ? trees->build : "");
     wg_hash_hex(&hash, hex);
-    return wg_format("%s/trees/" NAME_PREFIX "%.*s", trees->repo->state_dir, KEY_DIGITS, hex);
+    return wg_format("%s/trees/%s-%.*s", trees->repo->state_dir, purpose(trees), KEY_DIGITS, hex);
 }
 
 bool bisect_tree_is_ready(const struct bisect_trees *trees, const char *tree)
@@ -72,10 +77,12 @@ static int for_each_own(const struct bisect_trees *trees, const char *directory,
     DIR *dir = opendir(directory);
     if (!dir)
         return errno == ENOENT ? 0 : wg_err_errno(err, "open %s", directory);
+    char *prefix = wg_format("%s-", purpose(trees));
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
-        if (wg_str_starts(entry->d_name, NAME_PREFIX) && !wg_str_ends(entry->d_name, MARK_SUFFIX))
+        if (wg_str_starts(entry->d_name, prefix) && !wg_str_ends(entry->d_name, MARK_SUFFIX))
             wg_strv_take(&names, wg_format("%s/%s", directory, entry->d_name));
     closedir(dir);
+    free(prefix);
     for (size_t i = 0; i < names.count && rc == 0; i++)
         rc = visit(trees, names.items[i], data, err);
     wg_strv_finish(&names);

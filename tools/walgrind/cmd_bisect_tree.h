@@ -2,11 +2,12 @@
 /*
  * cmd_bisect_tree.h - checked-out and built commits, cached by the hash of their tree.
  *
- * Each tree is a worktree of its own below the state directory, `trees/walgrind-bisect-KEY`, KEY
- * made from the git tree and the build command: commits with the same content share a build. A file
- * `KEY.ok` beside it says that it is complete; it is written last and removed first, so a tree that
- * was being made or removed when the process was killed is never used. Its time is that of the last
- * use: beyond the limit the tree that was not used for the longest time is removed.
+ * Each tree is a worktree of its own below the state directory, `trees/PURPOSE-KEY`, PURPOSE the
+ * last part of that directory (walgrind-bisect, walgrind-compare), KEY made from the git tree and
+ * the build command: commits with the same content share a build. A file `KEY.ok` beside it says
+ * that it is complete; it is written last and removed first, so a tree that was being made or
+ * removed when the process was killed is never used. Its time is that of the last use: beyond the
+ * limit the tree that was not used for the longest time is removed.
  */
 #ifndef WG_TOOLS_WALGRIND_CMD_BISECT_TREE_H
 #define WG_TOOLS_WALGRIND_CMD_BISECT_TREE_H
