@@ -8,8 +8,10 @@
 
 /* GOOD is run until "already bad at GOOD" has at most this part of the doubt that is allowed. */
 #define BRACKET_DOUBT 0.25
-/* Part of the doubt that is allowed when good commits fail too: see enough(). */
-#define NOISY_DOUBT   0.3
+/* Parts of the doubt that is allowed, when good commits fail too and when the answer is that GOOD
+ * is bad: see enough(). */
+#define NOISY_DOUBT   0.4
+#define GOOD_DOUBT    0.1
 #define PASSES_MOST   2000
 
 struct planner {
@@ -184,8 +186,9 @@ static bool confirm(struct planner *planner)
 
 /*
  * The probability that ends the search. With noise, which shows as a failure at a commit that the
- * answer calls good, the prior over failure rates decides more than it should, and answers at 0.95
- * were right in 0.88 to 0.92 of simulated bisections; so there a part of the doubt must go first.
+ * answer calls good, the prior over failure rates decides more than it should, so there a part of
+ * the doubt must go first. That GOOD fails as well contradicts the user and is looked at after
+ * every run of GOOD: a few failures of it in a row would say so too early.
  */
 static double enough(const struct planner *planner)
 {
@@ -194,6 +197,8 @@ static double enough(const struct planner *planner)
         noisy = planner->tally[x].failures > 0 &&
                 !wg_bisect_is_bad(planner->posterior->history, x, planner->plan->best);
     double doubt = 1 - planner->goal->confidence;
+    if (planner->plan->best == 0)
+        return 1 - doubt * GOOD_DOUBT;
     return 1 - (noisy ? doubt * NOISY_DOUBT : doubt);
 }
 

@@ -346,3 +346,30 @@ Test(bisect_plan, never_passes_the_budget)
     }
     wg_bisect_history_finish(&history);
 }
+
+/* One rate everywhere is probable enough for any other answer, but not for this one. */
+Test(bisect_plan, asks_more_before_it_contradicts_who_said_good)
+{
+    struct wg_bisect_history history = parse("b a\na g\n");
+    struct wg_bisect_posterior posterior;
+    struct wg_bisect_plan plan;
+    struct wg_bisect_goal goal = WG_BISECT_GOAL_INIT;
+    struct wg_bisect_tally tally[3];
+    for (size_t x = 0; x < 3; x++)
+        tally[x] = (struct wg_bisect_tally){.failures = 40, .passes = 260, .built = true};
+    wg_bisect_posterior_init(&posterior, &history, NULL, goal.already_bad);
+    wg_bisect_plan_next(&posterior, tally, &goal, &plan);
+    cr_expect(eq(sz, plan.best, 0));
+    cr_expect(gt(dbl, plan.best_probability, goal.confidence));
+    cr_expect(eq(int, (int)plan.step, (int)WG_BISECT_RUN));
+    wg_bisect_posterior_finish(&posterior);
+    wg_bisect_history_finish(&history);
+}
+
+Test(bisect_rates, noise_is_known_to_a_fifth)
+{
+    struct wg_bisect_rates rates;
+    wg_bisect_rates_init(&rates);
+    for (size_t i = 2; i < WG_BISECT_NOISES; i++)
+        cr_expect(lt(dbl, rates.noise[i] / rates.noise[i - 1], 1.2));
+}
