@@ -360,7 +360,7 @@ Test(bisect_plan, asks_more_before_it_contradicts_who_said_good)
     wg_bisect_posterior_init(&posterior, &history, NULL, goal.already_bad);
     wg_bisect_plan_next(&posterior, tally, &goal, &plan);
     cr_expect(eq(sz, plan.best, 0));
-    cr_expect(gt(dbl, plan.best_probability, goal.confidence));
+    cr_expect(lt(dbl, goal.confidence, plan.best_probability));
     cr_expect(eq(int, (int)plan.step, (int)WG_BISECT_RUN));
     wg_bisect_posterior_finish(&posterior);
     wg_bisect_history_finish(&history);
