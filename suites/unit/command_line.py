@@ -55,16 +55,27 @@ def check_command(checks, walgrind, name, man):
     check_usage_error(checks, (walgrind, name, "--no-such-option-at-all"), "--no-such-option-at-all")
 
 
+def check_topic(checks, walgrind, name, man):
+    status, text, err = call(walgrind, "help", name)
+    checks.that(status == 0 and err == "", f"help {name} exits with {status}")
+    checks.that(text.startswith(f"{name}: ") and text.count("\n") > 3, f"help {name} tells nothing")
+    checks.that(max(map(len, text.splitlines()), default=0) <= 80, f"the help of {name} is wider than 80 columns")
+    checks.that(f".SS {name}\n" in man, f"the man page has no section of {name}")
+
+
 def main():
     walgrind = sys.argv[1]
     checks = Checks()
     status, overview, _err = call(walgrind, "--help")
     checks.that(status == 0, "walgrind --help fails")
-    names = COMMAND.findall(overview)
+    commands, topics = overview.split("\ntopics:\n")
+    names = COMMAND.findall(commands)
     status, man, _err = call(walgrind, "help", "--man")
     checks.that(status == 0, "walgrind help --man fails")
     for name in names:
         check_command(checks, walgrind, name, man)
+    for name in COMMAND.findall(topics):
+        check_topic(checks, walgrind, name, man)
     status, out, err = call("groff", "-man", "-K", "utf8", "-T", "utf8", "-ww", "-z", text=man)
     checks.that(status == 0 and out + err == "", f"groff warns about the man page: {err.strip()}")
     status, out, err = call(walgrind)
@@ -73,6 +84,8 @@ def main():
     checks.that(status == 0 and re.fullmatch(r"walgrind \d+\.\d+\.\d+\n", out), f"version is {out!r}")
     check_usage_error(checks, (walgrind, "frobnicate"), "frobnicate")
     check_usage_error(checks, (walgrind, "help", "frobnicate"), "frobnicate")
+    check_usage_error(checks, (walgrind, "help", "isolatoin"), "did you mean 'isolation'?")
+    check_usage_error(checks, (walgrind, "help", "run", "list"), "one command or topic")
     check_usage_error(checks, (walgrind, "hlep"), "help")
     for failure in checks.failures:
         print(failure)

@@ -16,5 +16,6 @@ extern const struct wg_command wg_command_bisect;
 extern const struct wg_command wg_command_fixture;
 extern const struct wg_command wg_command_lab;
 extern const struct wg_command wg_command_completions;
+extern const struct wg_command wg_command_help;
 
 #endif

@@ -4,6 +4,7 @@
  * disagree with the parser.
  */
 #include "tools/walgrind/command.h"
+#include "tools/walgrind/topics.h"
 
 #include <string.h>
 
@@ -79,11 +80,20 @@ void wg_command_print_help(const struct wg_command *command, FILE *out)
     print_wrapped(out, overview, 0, 0);
     fputs("\ncommands:\n", out);
     for (const struct wg_command *const *at = wg_commands; *at; at++)
-        fprintf(out, "  %-12s %s\n", (*at)->name, (*at)->summary);
-    fputs("\n'walgrind COMMAND --help' tells more; 'walgrind --version' tells the version.\n"
+        fprintf(out, "  %-14s %s\n", (*at)->name, (*at)->summary);
+    fputs("\ntopics:\n", out);
+    for (const struct wg_topic *at = wg_topics; at->name; at++)
+        fprintf(out, "  %-14s %s\n", at->name, at->summary);
+    fputs("\n'walgrind help NAME' tells more; 'walgrind --version' tells the version.\n"
           "exit codes: 0 passed, 1 tests failed or findings, 2 usage or nothing selected,\n"
           "3 the harness could not do its work\n",
           out);
+}
+
+void wg_topic_print(const struct wg_topic *topic, FILE *out)
+{
+    fprintf(out, "%s: %s\n\n", topic->name, topic->summary);
+    print_wrapped(out, topic->text, 0, 0);
 }
 
 /* Prints text for man(7): dashes and backslashes escaped, a leading dot defused, paragraphs as .PP.
@@ -96,6 +106,8 @@ static void print_roff(FILE *out, const char *text)
             fputs("\n.PP", out);
             continue;
         }
+        if (text[0] == '\n' && !line_start)
+            fputs("\n.br", out);
         if (line_start && (*text == '.' || *text == '\''))
             fputs("\\&", out);
         if (*text == '-')
@@ -137,6 +149,12 @@ void wg_command_print_man(FILE *out)
             print_roff(out, option->help);
             fputc('\n', out);
         }
+    }
+    fputs(".SH TOPICS\n", out);
+    for (const struct wg_topic *at = wg_topics; at->name; at++) {
+        fprintf(out, ".SS %s\n", at->name);
+        print_roff(out, at->text);
+        fputc('\n', out);
     }
     fputs(
         ".SH EXIT STATUS\n.TP\n.B 0\npassed\n.TP\n.B 1\ntests failed, or findings\n"

@@ -14,8 +14,8 @@ static const struct wg_command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    const char *names[64] = {"help"};
-    size_t count = 1;
+    const char *names[64] = {0};
+    size_t count = 0;
     for (const struct wg_command *const *at = wg_commands; *at && count < 63; at++)
         names[count++] = (*at)->name;
     const char *nearest = wg_command_nearest(name, names);
@@ -24,24 +24,6 @@ static int unknown_command(const char *name)
     else
         fprintf(stderr, "walgrind: unknown command '%s'; see 'walgrind --help'\n", name);
     return WG_EXIT_USAGE;
-}
-
-/* walgrind help [COMMAND | --man] */
-static int help(int argc, char **argv)
-{
-    if (argc < 2) {
-        wg_command_print_help(NULL, stdout);
-        return WG_EXIT_PASSED;
-    }
-    if (strcmp(argv[1], "--man") == 0) {
-        wg_command_print_man(stdout);
-        return WG_EXIT_PASSED;
-    }
-    const struct wg_command *command = find_command(argv[1]);
-    if (!command)
-        return unknown_command(argv[1]);
-    wg_command_print_help(command, stdout);
-    return WG_EXIT_PASSED;
 }
 
 int main(int argc, char **argv)
@@ -55,8 +37,8 @@ int main(int argc, char **argv)
         puts("walgrind " WG_VERSION);
         return WG_EXIT_PASSED;
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
-        return help(argc - 1, argv + 1);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
     const struct wg_command *command = find_command(name);
     return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
 }
