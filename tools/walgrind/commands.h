@@ -17,5 +17,6 @@ extern const struct wg_command wg_command_fixture;
 extern const struct wg_command wg_command_lab;
 extern const struct wg_command wg_command_completions;
 extern const struct wg_command wg_command_help;
+extern const struct wg_command wg_command_init;
 
 #endif
