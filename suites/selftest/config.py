@@ -84,6 +84,11 @@ def main():
                 problems.append(f"{text!r}: expected '{message}', got {done.returncode} {done.stderr}")
             if os.path.exists(os.path.join(place, ".walgrind")):
                 problems.append(f"{text!r}: a run was begun")
+    with tempfile.TemporaryDirectory(prefix="walgrind config ") as place:
+        text = "run: {server: ./app, init: ./app, input: [x], server-env: [A=1], check: none, both: true}"
+        done = call(walgrind, place, text, ("--server-url=http://127.0.0.1:1",))
+        if "no server answers at http://127.0.0.1:1" not in done.stderr:
+            problems.append(f"--server-url does not replace the server of the file: {done.stderr}")
     for problem in problems:
         print(f"FAIL {problem}")
     print(f"{len(WORKS) + len(FAILS)} cases, {len(problems)} problems")

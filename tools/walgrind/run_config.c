@@ -151,6 +151,18 @@ void wg_run_config_finish(struct wg_run_config *options)
     wg_strv_finish(&options->config_texts);
 }
 
+/* What a file says of a server that is started here has no meaning for one at a URL. */
+static void forget_server(struct wg_run_config *options)
+{
+    options->server = options->init = options->reset = options->check = NULL;
+    options->isolate = NULL;
+    options->swarm = options->both = false;
+    wg_strv_finish(&options->inputs);
+    wg_strv_finish(&options->server_args);
+    wg_strv_finish(&options->init_args);
+    wg_strv_finish(&options->server_env);
+}
+
 int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
                        struct wg_run_config *ret_options, struct wg_strv *ret_operands,
                        struct wg_err *err)
@@ -169,6 +181,8 @@ int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
         ret_options->isolate = NULL;
         ret_options->swarm = ret_options->both = false;
     }
+    if (given.server_url)
+        forget_server(ret_options);
     parsed = wg_command_parse(command, argc, argv, false, ret_options, ret_operands, err);
     if (parsed == 0)
         settle(ret_options);
