@@ -24,6 +24,9 @@
 #define WG_LIMIT_HTTP_SHOWN     (2u << 10)   /* bytes of a body shown in messages and events */
 #define WG_LIMIT_SERVER_PORTS   5            /* ports tried for one server start */
 #define WG_LIMIT_JSON_FILE      (16u << 20)  /* bytes of a JSON file read whole */
+#define WG_LIMIT_JUNIT_FILE     (64u << 20)  /* bytes of a JUnit XML file that tests wrote */
+#define WG_LIMIT_TAP_DEPTH      32           /* subtests inside one another */
+#define WG_LIMIT_COMMAND_OUTPUT (16u << 10)  /* bytes shown of the output of a test command */
 #define WG_LIMIT_CHECK_LINES    200          /* violations kept per run of the check command */
 #define WG_LIMIT_EVIDENCE       200          /* I/O-error evidence records kept in a report */
 #define WG_LIMIT_HTML_REQUESTS  200000       /* requests drawn on the page of a run */
@@ -44,12 +47,13 @@
 #define WG_LIMIT_WAL_KEPT        (16 << 20)   /* bytes of a -wal that a reset keeps to write over */
 #define WG_LIMIT_VERIFY_FINDINGS 50           /* finding lines kept per database */
 
-#define WG_DEFAULT_TEST_TIMEOUT_MS  30000 /* per test, unless its suite says otherwise */
-#define WG_DEFAULT_SLOW_NOTICE_MS   10000 /* a test that runs longer is named while it runs */
-#define WG_DEFAULT_GRACE_MS         2000  /* between SIGTERM and SIGKILL */
-#define WG_DEFAULT_READY_TIMEOUT_MS 30000 /* from spawn to the first good answer */
-#define WG_DEFAULT_HTTP_TIMEOUT_MS  20000 /* one request of a test */
-#define WG_DEFAULT_CHECK_TIMEOUT_MS 60000 /* the check command on the data of one unit */
-#define WG_DEFAULT_RESET_TIMEOUT_MS 5000  /* how long a reset waits for readers and writers */
+#define WG_DEFAULT_TEST_TIMEOUT_MS    30000  /* per test, unless its suite says otherwise */
+#define WG_DEFAULT_SLOW_NOTICE_MS     10000  /* a test that runs longer is named while it runs */
+#define WG_DEFAULT_COMMAND_TIMEOUT_MS 600000 /* a whole command of tests */
+#define WG_DEFAULT_GRACE_MS           2000   /* between SIGTERM and SIGKILL */
+#define WG_DEFAULT_READY_TIMEOUT_MS   30000  /* from spawn to the first good answer */
+#define WG_DEFAULT_HTTP_TIMEOUT_MS    20000  /* one request of a test */
+#define WG_DEFAULT_CHECK_TIMEOUT_MS   60000  /* the check command on the data of one unit */
+#define WG_DEFAULT_RESET_TIMEOUT_MS   5000   /* how long a reset waits for readers and writers */
 
 #endif

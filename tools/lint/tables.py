@@ -18,6 +18,7 @@ DIRECTIONS = (
     ("harness/sys/", ("harness/base/", "harness/wire/"), ()),
     ("harness/suite/", ("harness/base/", "harness/wire/"), ("*",)),
     ("harness/run/", ("harness/base/", "harness/sys/", "harness/wire/"), ("jansson",)),
+    ("harness/foreign/", ("harness/base/", "harness/sys/", "harness/wire/", "harness/run/"), ("jansson", "libxml")),
     ("harness/report/", ("harness/base/", "harness/wire/"), ("jansson", "libxml")),
     ("harness/probe/", ("harness/wire/",), ("sqlite3",)),
     ("harness/trace/", ("harness/base/", "harness/wire/"), ("jansson",)),
