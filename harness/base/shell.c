@@ -12,7 +12,7 @@ enum quoting { PLAIN, IN_DOUBLE, IN_SINGLE };
 /* Size of the placeholder that `text` begins with, 0 when there is none. */
 static size_t placeholder_size(const char *text)
 {
-    static const char *const names[] = {"{data}", "{port}", "{url}"};
+    static const char *const names[] = {"{data}", "{port}", "{url}", "{junit}"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (wg_str_starts(text, names[i]))
             return strlen(names[i]);

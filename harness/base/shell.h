@@ -2,7 +2,8 @@
 /*
  * shell.h - commands that a user wrote as one line of shell, with placeholders in them.
  *
- * The placeholders {data}, {port}, {url} and {db:NAME} become positional parameters of the shell
+ * The placeholders {data}, {port}, {url}, {junit} and {db:NAME} become positional parameters of the
+ * shell
  * ("$1"), so that a value with spaces or quotes stays one word, in quotes or out of them. What
  * replaces them later finds them as whole arguments. "${data}" is a variable of the shell and
  * stays.

@@ -15,9 +15,13 @@ void wg_failure_describe(const json_t *test, struct wg_buf *out)
     const char *stacks = wg_json_str(test, "stacks", "");
     if (reason[0])
         wg_buf_printf(out, "%s\n", reason);
-    json_array_foreach(json_object_get(test, "messages"), index, message) wg_buf_printf(
-        out, "%s:%lld: %s\n", wg_json_str(message, "file", ""),
-        (long long)wg_json_int(message, "line", 0), wg_json_str(message, "message", ""));
+    json_array_foreach(json_object_get(test, "messages"), index, message)
+    {
+        const char *file = wg_json_str(message, "file", "");
+        if (file[0])
+            wg_buf_printf(out, "%s:%lld: ", file, (long long)wg_json_int(message, "line", 0));
+        wg_buf_printf(out, "%s\n", wg_json_str(message, "message", ""));
+    }
     if (stacks[0])
         wg_buf_printf(out, "stacks:\n%s\n", stacks);
     char *changes = wg_changes_text(test, "");

@@ -33,9 +33,13 @@ static void put_failure(FILE *out, const json_t *test)
     struct wg_buf text;
     wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
     wg_failure_describe(test, &text);
-    put_property(out, "::error file=", wg_json_str(test, "file", ""));
-    fprintf(out, ",line=%lld", (long long)wg_json_int(test, "line", 0));
-    put_property(out, ",title=", wg_json_str(test, "test", ""));
+    const char *file = wg_json_str(test, "file", "");
+    fputs("::error ", out);
+    if (file[0]) {
+        put_property(out, "file=", file);
+        fprintf(out, ",line=%lld,", (long long)wg_json_int(test, "line", 0));
+    }
+    put_property(out, "title=", wg_json_str(test, "test", ""));
     put_property(out, " (", wg_json_str(test, "mode", ""));
     fputs(")::", out);
     put_escaped(out, text.data, "%\r\n");

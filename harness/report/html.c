@@ -102,7 +102,10 @@ static void take_finish(struct page *page, const json_t *event)
     const char *outcome = wg_json_str(event, "outcome", "");
     const json_t *started = json_object_get(page->started, key);
     double ms = wg_json_real(event, "ms", 0);
-    double start = started ? json_real_value(json_array_get(started, 0)) : at_ms(event) - ms;
+    /* A command's tests are told of when they have ended. */
+    double start = at_ms(event) - ms;
+    if (started && json_real_value(json_array_get(started, 0)) < start)
+        start = json_real_value(json_array_get(started, 0));
     json_int_t worker = started ? json_integer_value(json_array_get(started, 1)) : 0;
     json_int_t index = -1;
     if (strcmp(outcome, "passed") != 0) {

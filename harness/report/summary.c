@@ -209,6 +209,12 @@ static void print_kept(const struct wg_model *model, FILE *out)
     }
 }
 
+/* A command's tests are nobody's we know: how many ran at once and what they asked is theirs. */
+static bool is_command(const struct wg_model *model)
+{
+    return wg_json_str(model->run_started, "tests", "")[0] != '\0';
+}
+
 static void print_modes(const struct wg_model *model, FILE *out)
 {
     for (size_t m = 0; m < model->mode_count; m++) {
@@ -216,7 +222,8 @@ static void print_modes(const struct wg_model *model, FILE *out)
         const char *meaning = mode->mode;
         for (size_t i = 0; i < sizeof mode_meanings / sizeof mode_meanings[0]; i++)
             if (strcmp(mode_meanings[i].mode, mode->mode) == 0)
-                meaning = mode_meanings[i].meaning;
+                meaning = is_command(model) ? "the tests of a command, on one server"
+                                            : mode_meanings[i].meaning;
         fprintf(out, "%-44s", meaning);
         for (int i = 0; i < WG_OUTCOME_COUNT; i++)
             if (mode->outcomes[i] > 0)
@@ -250,8 +257,11 @@ static void print_skipped(const struct wg_model *model, FILE *out)
 
 static void print_checked(const struct wg_model *model, FILE *out)
 {
-    fprintf(out, "checked: %ld requests (%ld answered 5xx, %ld not at all)", model->requests,
-            model->responses_5xx, model->transport_errors);
+    if (is_command(model))
+        fputs("checked: requests not counted (the tests are a command)", out);
+    else
+        fprintf(out, "checked: %ld requests (%ld answered 5xx, %ld not at all)", model->requests,
+                model->responses_5xx, model->transport_errors);
     if (model->statements >= 0)
         fprintf(out, ", %lld SQL statements", model->statements);
     else
@@ -285,13 +295,13 @@ static void print_verdict(const struct wg_model *model, const struct style *styl
     long tests = model->mode_count > 0 && model->modes[0].rounds > 0
                      ? wg_mode_total(&model->modes[0]) / model->modes[0].rounds
                      : (long)wg_json_int(model->plan, "selected", 0);
-    fprintf(
-        out,
-        "%sverdict: %s%s  %ld tests x %zu mode%s, %ld I/O errors in %ld requests, %zu databases "
-        "verified\n",
-        tint, wg_verdict_name(verdict), style->off, tests, model->mode_count,
-        model->mode_count == 1 ? "" : "s", wg_model_io_errors(model), model->requests,
-        model->verified.count - (size_t)model->databases_bad);
+    fprintf(out, "%sverdict: %s%s  %ld tests x %zu mode%s, %ld I/O errors", tint,
+            wg_verdict_name(verdict), style->off, tests, model->mode_count,
+            model->mode_count == 1 ? "" : "s", wg_model_io_errors(model));
+    if (!is_command(model))
+        fprintf(out, " in %ld requests", model->requests);
+    fprintf(out, ", %zu databases verified\n",
+            model->verified.count - (size_t)model->databases_bad);
 }
 
 /* What zero failures mean. The independent unit is the suite run: tests of one run share machine,

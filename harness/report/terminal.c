@@ -76,8 +76,11 @@ static void show_line(struct wg_terminal *terminal)
         return;
     terminal->shown_ns = now;
     char line[512];
-    int used = snprintf(line, sizeof line, "%s %ld/%ld%s%.0ld  %zu running", terminal->mode,
-                        terminal->finished, terminal->total, terminal->failed ? "  failed: " : "",
+    char total[32] = ""; /* of a command's tests nobody knows how many there will be */
+    if (terminal->total > 0)
+        snprintf(total, sizeof total, "/%ld", terminal->total);
+    int used = snprintf(line, sizeof line, "%s %ld%s%s%.0ld  %zu running", terminal->mode,
+                        terminal->finished, total, terminal->failed ? "  failed: " : "",
                         terminal->failed, terminal->running.count);
     const struct wg_running_test *oldest = terminal->running.items;
     if (terminal->running.count > 0)

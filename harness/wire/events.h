@@ -26,7 +26,8 @@
 /* X(identifier, name, members) */
 #define WG_EVENTS(X)                                                                               \
     X(RUN_STARTED, "run-started",                                                                  \
-      "version, walgrind, wall, directory, sandbox, tmpfs, workers, argv, sqlite, kernel")         \
+      "version, walgrind, wall, directory, sandbox, tmpfs, workers, argv, sqlite, kernel; "        \
+      "tests: the command that is the tests, where it is one")                                     \
     X(PLAN, "plan", "tests, suites, selected, seed, flaky_fails")                                  \
     X(ROUND_STARTED, "round-started", "mode, round, tests")                                        \
     X(UNIT_STARTED, "unit-started",                                                                \

@@ -23,6 +23,7 @@
 #include "tools/walgrind/repeat.h"
 #include "tools/walgrind/run_config.h"
 #include "tools/walgrind/run_directory.h"
+#include "tools/walgrind/run_tests.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -212,24 +213,28 @@ static int open_suite(struct session *session, struct wg_err *err)
     struct wg_run_config *options = &session->options;
     if (options->suite_binary)
         session->suite_binary = wg_strdup(options->suite_binary);
-    else if (wg_locate_api_suite(&session->suite_binary, err) != 0)
+    else if (!options->tests && wg_locate_api_suite(&session->suite_binary, err) != 0)
         return -1;
     session->suite_log_fd =
         open(session->directory.suite_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (session->suite_log_fd < 0)
         return wg_err_errno(err, "create %s", session->directory.suite_log);
+    if (options->tests)
+        return 0;
     return wg_suite_client_start(session->suite_binary, session->suite_log_fd, SUITE_TIMEOUT_MS,
                                  &session->client, err);
 }
 
 static int select_tests(struct session *session, struct wg_err *err)
 {
+    session->history =
+        wg_selection_history(&session->options.selection, session->options.run_directory == NULL);
+    if (session->options.tests)
+        return 0;
     if (wg_suite_client_list(session->client, SUITE_TIMEOUT_MS, &session->plan, err) != 0)
         return -1;
     if (session->options.shuffle)
         wg_plan_shuffle(&session->plan, (uint64_t)session->options.seed);
-    session->history =
-        wg_selection_history(&session->options.selection, session->options.run_directory == NULL);
     if (wg_selection_apply(&session->options.selection, session->history, session->patterns.items,
                            &session->plan, err) != 0)
         return -1;
@@ -266,15 +271,17 @@ static void emit_run_started(struct session *session, int argc, char **argv)
     json_t *words = json_array();
     for (int i = 0; i < argc; i++)
         json_array_append_new(words, wg_json_string_new(argv[i], strlen(argv[i])));
-    wg_event_emit(session->log, WG_EVENT_RUN_STARTED,
-                  json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s}", "version",
-                            WG_EVENTS_VERSION, "walgrind", WG_VERSION, "wall", wall, "directory",
-                            session->directory.path, "sandbox",
-                            wg_run_sandbox_path(session->sandbox), "tmpfs",
-                            wg_run_sandbox_is_tmpfs(session->sandbox), "workers",
-                            (int)session->options.workers, "argv", words, "sqlite",
-                            sqlite3_libversion(), "kernel", kernel.release, "template",
-                            session->tmpl ? wg_template_hash(session->tmpl) : ""));
+    json_t *started = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s}", "version", WG_EVENTS_VERSION,
+        "walgrind", WG_VERSION, "wall", wall, "directory", session->directory.path, "sandbox",
+        wg_run_sandbox_path(session->sandbox), "tmpfs", wg_run_sandbox_is_tmpfs(session->sandbox),
+        "workers", (int)session->options.workers, "argv", words, "sqlite", sqlite3_libversion(),
+        "kernel", kernel.release, "template", session->tmpl ? wg_template_hash(session->tmpl) : "");
+    if (session->options.tests)
+        json_object_set_new(
+            started, "tests",
+            wg_json_string_new(session->options.tests, strlen(session->options.tests)));
+    wg_event_emit(session->log, WG_EVENT_RUN_STARTED, started);
     wg_event_emit(session->log, WG_EVENT_PLAN,
                   json_pack("{s:I, s:I, s:I, s:I, s:b}", "tests",
                             (json_int_t)session->plan.test_count, "suites",
@@ -307,9 +314,13 @@ static void print_start(const struct session *session, const struct wg_reaped *r
     if (reaped->sandboxes > 0 || reaped->processes > 0)
         fprintf(stderr, "cleaned up after a killed run: %d sandboxes, %d processes\n",
                 reaped->sandboxes, reaped->processes);
-    fprintf(stderr, "%zu of %zu tests in %zu suites, %ld workers, sandbox %s%s\n",
-            session->plan.selected_count, session->plan.test_count, session->plan.suite_count,
-            session->options.workers, wg_run_sandbox_path(session->sandbox),
+    if (session->options.tests)
+        fprintf(stderr, "tests: %s, ", session->options.tests);
+    else
+        fprintf(stderr, "%zu of %zu tests in %zu suites, %ld workers, ",
+                session->plan.selected_count, session->plan.test_count, session->plan.suite_count,
+                session->options.workers);
+    fprintf(stderr, "sandbox %s%s\n", wg_run_sandbox_path(session->sandbox),
             wg_run_sandbox_is_tmpfs(session->sandbox) ? " (tmpfs)"
                                                       : " (on disk: no tmpfs has room)");
     if (session->options.shuffle)
@@ -363,11 +374,12 @@ static int execute(struct session *session, struct wg_err *err)
         .reset_timeout_ms = WG_DEFAULT_RESET_TIMEOUT_MS,
         .check_argv = session->check_argv.items,
         .hide_files = !options->files,
+        .control = options->tests != NULL,
         .kept_directory = session->directory.databases,
     };
     struct wg_remote_provider remote = {.url = options->server_url};
     struct wg_keys keys = {.fd = -1};
-    if (options->progress)
+    if (options->progress && !options->tests)
         wg_keys_open(&keys);
     struct stress stress = {session, wg_deadline_in_ms(options->stress_ms)};
     struct wg_run_options run_options = {
@@ -393,6 +405,9 @@ static int execute(struct session *session, struct wg_err *err)
         .key_fd = keys.fd,
         .suite_stderr_fd = session->suite_log_fd,
     };
+    if (options->tests)
+        return wg_run_tests_execute(options->tests, &run_options, &session->directory, session->log,
+                                    err);
     struct wg_suite_client *client = session->client;
     session->client = NULL;
     int rc = wg_run(&run_options, client, session->log, err);

@@ -6,6 +6,7 @@
 #include "harness/base/token.h"
 #include "harness/run/runner.h"
 #include "tools/walgrind/config.h"
+#include "tools/walgrind/run_tests.h"
 
 #include <unistd.h>
 
@@ -24,7 +25,9 @@ const struct wg_option wg_run_config_options[] = {
     {"workers", 'j', WG_OPTION_INT, OPTION(workers), "N",
      "Tests or servers at once. Default: twice the processors, at least 4.", 1, WG_LIMIT_WORKERS},
     {"timeout", 't', WG_OPTION_DURATION, OPTION(timeout_ms), "TIME",
-     "Deadline of a test that sets none itself. Default: 30s.", 0, 0},
+     "Deadline of a test that sets none itself, of the whole command with --tests. Default: 30s, 10m "
+     "with --tests.",
+     0, 0},
     {"grace", 0, WG_OPTION_DURATION, OPTION(grace_ms), "TIME",
      "From SIGTERM to SIGKILL, for tests and servers. Default: 2s.", 0, 0},
     {"repeat", 0, WG_OPTION_INT, OPTION(repeat), "N",
@@ -52,6 +55,12 @@ const struct wg_option wg_run_config_options[] = {
      "Write JUnit XML there too (the run directory has it in any case).", 0, 0},
     {"suite-binary", 0, WG_OPTION_STRING, OPTION(suite_binary), "FILE",
      "The program with the tests. Default: the API suite of the reference server.", 0, 0},
+    {"tests", 0, WG_OPTION_STRING, OPTION(tests), "COMMAND",
+     "Shell command that is the tests, in any language, instead of a suite binary. It runs once, with "
+     "WALGRIND_URL, WALGRIND_CONTROL, WALGRIND_TOKEN, WALGRIND_DATA and WALGRIND_DB_NAME in its "
+     "environment ({url} and {data} are replaced), and tells its results as TAP on standard output, or "
+     "as JUnit XML in the file {junit}.",
+     0, 0},
     {"server", 0, WG_OPTION_STRING, OPTION(server), "COMMAND",
      "Shell command that starts the server under test; {port}, {data}, {url} and {db:NAME} are "
      "replaced. Default: the embedded reference server.",
@@ -102,7 +111,6 @@ const struct wg_option wg_run_config_options[] = {
 };
 
 static const struct wg_run_config defaults = {
-    .timeout_ms = WG_DEFAULT_TEST_TIMEOUT_MS,
     .grace_ms = WG_DEFAULT_GRACE_MS,
     .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
     .selection = {.slow_ms = WG_DEFAULT_SLOW_MS},
@@ -125,7 +133,7 @@ static void settle(struct wg_run_config *options)
 {
     if (options->swarm)
         options->isolate = "none";
-    if (options->server_url && !options->isolate)
+    if ((options->server_url || options->tests) && !options->isolate)
         options->isolate = "none";
     if (!options->isolate)
         options->both = true;
@@ -138,6 +146,11 @@ static void settle(struct wg_run_config *options)
         wg_random_bytes(&random, sizeof random);
         options->seed = 1 + (long)(random % 1000000000u);
     }
+    if (options->timeout_ms == 0)
+        options->timeout_ms =
+            options->tests ? WG_DEFAULT_COMMAND_TIMEOUT_MS : WG_DEFAULT_TEST_TIMEOUT_MS;
+    if (options->tests)
+        options->workers = 1;
     if (options->workers == 0)
         options->workers = default_workers();
 }
@@ -163,6 +176,15 @@ static void forget_server(struct wg_run_config *options)
     wg_strv_finish(&options->server_env);
 }
 
+/* What a file says of the tests of a suite binary has no meaning for a command. */
+static void forget_suite(struct wg_run_config *options)
+{
+    options->suite_binary = options->isolate = options->flaky = options->selection.filter = NULL;
+    options->swarm = options->both = options->shuffle = options->selection.failed = false;
+    options->workers = options->retries = options->seed = 0;
+    options->copies = defaults.copies;
+}
+
 int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
                        struct wg_run_config *ret_options, struct wg_strv *ret_operands,
                        struct wg_err *err)
@@ -183,7 +205,13 @@ int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
     }
     if (given.server_url)
         forget_server(ret_options);
+    if (given.tests)
+        forget_suite(ret_options);
+    if (given.suite_binary)
+        ret_options->tests = NULL;
     parsed = wg_command_parse(command, argc, argv, false, ret_options, ret_operands, err);
+    if (parsed == 0 && ret_options->tests)
+        parsed = wg_run_tests_check(ret_options, ret_operands, err);
     if (parsed == 0)
         settle(ret_options);
     return parsed;

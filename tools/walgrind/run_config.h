@@ -13,7 +13,7 @@ struct wg_run_config {
     bool both;
     bool swarm;
     long workers;
-    int64_t timeout_ms;
+    int64_t timeout_ms; /* 0: not given */
     int64_t grace_ms;
     struct wg_selection selection;
     long repeat; /* 0: not given */
@@ -26,6 +26,7 @@ struct wg_run_config {
     bool shuffle;
     const char *run_directory;
     const char *suite_binary;
+    const char *tests;
     const char *junit;
     const char *server;
     const char *server_url;

@@ -25,6 +25,7 @@ static void name_files(struct wg_run_directory *directory, char *path)
     directory->junit = wg_format("%s/junit.xml", path);
     directory->servers = wg_format("%s/servers", path);
     directory->suite_log = wg_format("%s/suite.log", path);
+    directory->tests_xml = wg_format("%s/tests.xml", path);
     directory->databases = wg_format("%s/databases", path);
 }
 
@@ -35,6 +36,7 @@ void wg_run_directory_finish(struct wg_run_directory *directory)
     free(directory->junit);
     free(directory->servers);
     free(directory->suite_log);
+    free(directory->tests_xml);
     free(directory->databases);
     free(directory->last);
     *directory = (struct wg_run_directory){0};

@@ -8,7 +8,8 @@
  *       events.jsonl           the truth; everything else can be computed from it
  *       junit.xml
  *       servers/UNIT-MODE-NAME.log
- *       suite.log              output of the suite binary itself
+ *       suite.log              output of the suite binary itself, or of the command of --tests
+ *       tests.xml              what that command wrote as {junit}
  *       databases/unit-N/      databases in which something was wrong
  */
 #ifndef WG_TOOLS_WALGRIND_RUN_DIRECTORY_H
@@ -24,6 +25,7 @@ struct wg_run_directory {
     char *junit;
     char *servers;
     char *suite_log;
+    char *tests_xml;
     char *databases;
     char *last;       /* what BASE/last is to point to; NULL when the directory was chosen */
     bool made, based; /* whether the directory, and .walgrind, were made for this run */
