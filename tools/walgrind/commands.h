@@ -16,6 +16,7 @@ extern const struct wg_command wg_command_bisect;
 extern const struct wg_command wg_command_fixture;
 extern const struct wg_command wg_command_lab;
 extern const struct wg_command wg_command_completions;
+extern const struct wg_command wg_command_doctor;
 extern const struct wg_command wg_command_help;
 extern const struct wg_command wg_command_init;
 

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""doctor.py - walgrind doctor: each fault is made, and told of with its file and process; a healthy place has none.
+
+    doctor.py WALGRIND
+
+Prints one line per failed check and exits with 1.
+"""
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+WALGRIND = os.path.abspath(sys.argv[1])
+MENDED = ((3, 44, 6), (3, 50, 7))  # and everything from 3.51.3 on
+problems = []
+
+
+def check(claim, holds, shown=""):
+    if not holds:
+        problems.append(claim)
+        print(f"FAIL {claim}: {shown}")
+
+
+def doctor(*words):
+    done = subprocess.run([WALGRIND, "doctor", *words], text=True, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def findings(place):
+    code, out, err = doctor("--json", place)
+    found = json.loads(out)
+    check("the exit code says whether something is bad", code == any(each["grade"] == "bad" for each in found), err)
+    return found
+
+
+def has(found, grade, path, message, pid=None):
+    return any(each["grade"] == grade and each["path"].endswith(path) and message in each["message"] and
+               each.get("pid") == pid for each in found)
+
+
+def make(path, mode="wal"):
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute(f"PRAGMA journal_mode = {mode}")
+    db.execute("CREATE TABLE t(a)")
+    return db
+
+
+def healthy(place):
+    make(f"{place}/idle.db").close()
+    make(f"{place}/old.db", "delete").close()
+    with open(f"{place}/notes.txt", "w", encoding="ascii") as file:
+        file.write("SQLite format 3, they say")
+    found = findings(place)
+    check("a healthy place has nothing bad", not [each for each in found if each["grade"] != "note"], found)
+    check("its databases are listed", has(found, "note", "/idle.db", "WAL, open in 0 processes") and
+          has(found, "note", "/old.db", "rollback journal, open in 0 processes"), found)
+    check("other files are not", not any("notes" in each["path"] for each in found), found)
+
+
+def users(place):
+    me = os.getpid()
+    db = make(f"{place}/used.db")
+    db.execute("BEGIN IMMEDIATE")
+    found = findings(place)
+    check("who uses a database is named", has(found, "note", place, f"SQLite {sqlite3.sqlite_version}", me), found)
+    version = sqlite3.sqlite_version_info
+    mended = version >= (3, 51, 3) or any(version[:2] == good[:2] and version >= good for good in MENDED)
+    check("a faulty version is told of", has(found, "warn", place, "WAL reset", me) == (not mended), found)
+    check("who holds the write lock is named", has(found, "note", "/used.db-shm", "write lock", me), found)
+    code, out, _err = doctor(f"{place}/used.db")
+    check("one database alone", code == 0 and "used.db: " in out and "WAL, open in 1 process\n" in out, out)
+    db.execute("ROLLBACK")
+    db.close()
+
+
+def faults(place):
+    me = os.getpid()
+    gone = make(f"{place}/gone.db")
+    gone.execute("INSERT INTO t VALUES (1)")
+    os.unlink(f"{place}/gone.db-wal")
+    old = make(f"{place}/replaced.db", "delete")
+    os.unlink(f"{place}/replaced.db")
+    twice = make(f"{place}/one.db", "delete")
+    os.link(f"{place}/one.db", f"{place}/two.db")
+    alone = make(f"{place}/alone.db")
+    alone.execute("INSERT INTO t VALUES (1)")
+    os.makedirs(f"{place}/copy")
+    for name in ("alone.db", "alone.db-wal"):
+        shutil.copy(f"{place}/{name}", f"{place}/copy/{name}")
+    shutil.copy(f"{place}/alone.db-wal", f"{place}/copy/lost.db-wal")
+    found = findings(place)
+    check("a deleted WAL that is open", has(found, "bad", "/gone.db-wal", "was deleted", me), found)
+    check("a deleted database that is open", has(found, "bad", "/replaced.db", "was deleted", me), found)
+    for name in ("one", "two"):
+        check(f"two names: {name}", has(found, "bad", f"/{name}.db", "has 2 names"), found)
+    check("use by another name", has(found, "warn", "/two.db", "under another name", me), found)
+    check("a WAL that nobody has open", has(found, "warn", "/copy/alone.db-wal", "nobody has open"), found)
+    check("but not one in use", not has(found, "warn", f"{place}/alone.db-wal", "nobody has open"), found)
+    check("a WAL without its database", has(found, "bad", "/copy/lost.db-wal", "its database is not there"), found)
+    code, out, _err = doctor(place)
+    check("as text, the worst first", code == 1 and out.startswith("bad ") and out.index("\nnote") > out.rindex("\nbad")
+          and out.rstrip().endswith("to think about"), out)
+    for db in (gone, old, twice, alone):
+        db.close()
+
+
+def usage():
+    for words, message in ((("/no/such/place",), "No such file"), (("a", "b"), "one directory or database, not 2")):
+        code, _out, err = doctor(*words)
+        check(f"{words}: exit 2, one line", (code, err.count("\n")) == (2, 1) and message in err, (code, err))
+
+
+for part in (healthy, users, faults):
+    with tempfile.TemporaryDirectory(prefix="walgrind 'doctor' ") as directory:
+        part(directory)
+usage()
+sys.exit(1 if problems else 0)
