@@ -149,6 +149,20 @@ int wg_plan_filter(struct wg_plan *plan, const struct wg_filter *filter, const c
     return 0;
 }
 
+int wg_plan_partition(struct wg_plan *plan, long part, long parts, struct wg_err *err)
+{
+    size_t before = plan->selected_count, seen = 0;
+    for (size_t i = 0; i < plan->test_count; i++)
+        if (plan->tests[i].selected)
+            plan->tests[i].selected = seen++ % (size_t)parts == (size_t)part - 1;
+    count_selected(plan);
+    if (plan->selected_count == 0)
+        return wg_err_set(err, WG_ERR_USAGE,
+                          "nothing is selected: part %ld of %ld has none of %zu tests", part, parts,
+                          before);
+    return 0;
+}
+
 static int rank_of(double ms)
 {
     int rank = 0;

@@ -66,6 +66,9 @@ struct wg_filter;
 /* Takes the selection away from tests that do not match. None left is a usage error. */
 int wg_plan_filter(struct wg_plan *plan, const struct wg_filter *filter, const char *text,
                    int64_t slow_ms, struct wg_err *err);
+/* Leaves of the selected tests number `part`, `part` + `parts`, … in the order of the binary, so
+ * that machines that split a selection run each test once. */
+int wg_plan_partition(struct wg_plan *plan, long part, long parts, struct wg_err *err);
 
 /*
  * Longest first, so that the last to run are short: ranks tests and suites by their expected time

@@ -110,7 +110,19 @@ def history_has_its_place(place):
     check("a broken one is told: exit 3", code == 3 and HISTORY in out, out)
 
 
+def machines_share(place):
+    everything = place.listed("-E", "suite(files_*)")
+    parts = [place.listed("-E", "suite(files_*)", f"--partition={k}/3") for k in (1, 2, 3)]
+    check("three parts are all tests, each once", set().union(*parts) == everything and
+          sum(map(len, parts)) == len(everything), [len(part) for part in parts])
+    check("and alike in size", max(map(len, parts)) - min(map(len, parts)) <= 1, [len(part) for part in parts])
+    for value, message in (("4/3", "takes K/N, as in 2/4, not '4/3'"), ("0/3", "takes K/N"), ("2", "takes K/N"),
+                           ("/", "takes K/N"), ("1/x", "takes K/N"), ("3/3", "part 3 of 3 has none of 2 tests")):
+        code, out = place.call("list", f"--partition={value}", *sorted(everything)[:2])
+        check(f"--partition={value}: exit 2", code == 2 and message in out, out)
+
+
 with tempfile.TemporaryDirectory(prefix="walgrind selection ") as directory:
-    for part in (failed_tests_run_again, longest_goes_first, history_has_its_place):
+    for part in (failed_tests_run_again, longest_goes_first, machines_share, history_has_its_place):
         part(Place(directory))
 sys.exit(1 if problems else 0)

@@ -180,6 +180,7 @@ static void forget_server(struct wg_run_config *options)
 static void forget_suite(struct wg_run_config *options)
 {
     options->suite_binary = options->isolate = options->flaky = options->selection.filter = NULL;
+    options->selection.partition = NULL;
     options->swarm = options->both = options->shuffle = options->selection.failed = false;
     options->workers = options->retries = options->seed = 0;
     options->copies = defaults.copies;

@@ -23,6 +23,7 @@ int wg_run_tests_check(const struct wg_run_config *given, const struct wg_strv *
         {"seed", given->seed > 0},
         {"filter", given->selection.filter != NULL},
         {"failed", given->selection.failed},
+        {"partition", given->selection.partition != NULL},
     };
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         if (foreign[i].given)

@@ -12,6 +12,7 @@ struct wg_selection {
     bool failed;         /* only tests that failed when they last ran */
     const char *history; /* NULL: the default place; "none" keeps none */
     int64_t slow_ms;
+    const char *partition; /* "K/N" or NULL */
 };
 
 #define WG_DEFAULT_SLOW_MS 1000
@@ -41,6 +42,14 @@ struct wg_selection {
          offsetof(type, selection.slow_ms),                                                        \
          "TIME",                                                                                   \
          "Tests that take longer are slow, for --filter. Default: 1s.",                            \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"partition",                                                                              \
+         0,                                                                                        \
+         WG_OPTION_STRING,                                                                         \
+         offsetof(type, selection.partition),                                                      \
+         "K/N",                                                                                    \
+         "Only part K of N of the selected tests, for N machines that share them.",                \
          0,                                                                                        \
          0},                                                                                       \
     {                                                                                              \
