@@ -141,6 +141,7 @@ static struct wg_attempt_options attempt_options(struct wg_lane *lane,
 {
     const struct wg_test *test = entry->test;
     const struct wg_run_options *run = lane->round->options;
+    int retries = test->retries >= 0 ? test->retries : run->retries;
     return (struct wg_attempt_options){
         .number = ++*lane->round->next_attempt,
         .test = test,
@@ -151,7 +152,7 @@ static struct wg_attempt_options attempt_options(struct wg_lane *lane,
         .timeout_ms = test->timeout_ms > 0 ? test->timeout_ms : run->timeout_ms,
         .grace_ms = run->grace_ms,
         .try_number = entry->tries,
-        .may_retry = entry->tries < run->retries && !lane->round->stopping,
+        .may_retry = entry->tries < retries && !lane->round->stopping,
     };
 }
 

@@ -26,6 +26,7 @@ struct wg_test {
     bool disabled;
     bool exclusive;
     int timeout_ms; /* 0: the run's default */
+    int retries;    /* -1: the run's default */
     int signal;     /* that it must die from, 0 if none */
     int exit_code;  /* that it must end with */
     bool selected;

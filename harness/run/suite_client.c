@@ -209,6 +209,7 @@ static void take_test(const json_t *message, struct wg_test *test, char **ret_su
         .description = wg_strdup(wg_json_str(message, "description", "")),
         .disabled = wg_json_bool(message, "disabled", false),
         .exclusive = wg_json_bool(message, "exclusive", false),
+        .retries = -1,
         .timeout_ms = (int)wg_json_int(message, "timeout_ms", 0),
         .signal = (int)wg_json_int(message, "signal", 0),
         .exit_code = (int)wg_json_int(message, "exit_code", 0),

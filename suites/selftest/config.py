@@ -7,6 +7,7 @@
 Each row runs `walgrind run` on the reference server in a directory of its own. Prints one line per failed check and
 exits with 1. To add a case: a row in WORKS or FAILS.
 """
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,10 @@ WORKS = (
 )
 # Configuration, words of the command line, the whole message.
 FAILS = (
+    ("run:\n  suites:\n    aut: {timeout: 1s}\n", (), "walgrind.yaml:3:5: no suite matches 'aut'"),
+    ("run:\n  suites:\n    auth: {timout: 1s}\n", (),
+     "walgrind.yaml:3:12: unknown key 'timout'; did you mean 'timeout'?"),
+    ("run:\n  suites:\n    auth: 1s\n", (), "walgrind.yaml:3:11: auth takes keys with values, as in 'key: value'"),
     ("run:\n  wokers: 3\n", (), "walgrind.yaml:2:3: unknown key 'wokers'; did you mean 'workers'?"),
     ("run:\n  workers: many\n", (), "walgrind.yaml:2:12: --workers takes a whole number from 1 to 256, not 'many'"),
     ("rum:\n  workers: 3\n", (), "walgrind.yaml:1:1: unknown key 'rum'; did you mean 'run'?"),
@@ -62,6 +67,36 @@ def call(walgrind, place, text, words):
             file.write(text)
     return subprocess.run([walgrind, "run", *words, TEST], cwd=place, text=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=120)
+
+
+def suites_have_rules(walgrind):
+    """What the file says of a suite reaches its tests, and no others."""
+    text = """
+run:
+  isolate: none
+  suites:
+    "*": {timeout: 20s}
+    auth: {timeout: 1ms, retries: 2, exclusive: on}
+profiles:
+  calm: {run: {suites: {au*: {timeout: 30s}}}}
+"""
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="walgrind config ") as place:
+        done = call(walgrind, place, text, ("health",))
+        with open(os.path.join(place, ".walgrind/last/events.jsonl"), encoding="utf-8") as file:
+            ended = [event for event in map(json.loads, file) if event["event"] == "test-finished"]
+        timeouts = {event["test"].split("/")[0] for event in ended if event["outcome"] == "timeout"}
+        if done.returncode != 1 or timeouts != {"auth"}:
+            problems.append(f"the deadline is not that of the rule: {done.returncode}, {timeouts}")
+        if not any(event.get("try") == 3 for event in ended):
+            problems.append("retries are not those of the rule")
+        busy = [(event["at_ns"], event["at_ns"] - event["ms"] * 1e6) for event in ended
+                if event["test"].startswith("auth/")]
+        if any(begun < end for (end, _), (_, begun) in zip(busy, busy[1:])):
+            problems.append("tests of an exclusive suite ran side by side")
+        if call(walgrind, place, text, ("--profile=calm",)).returncode != 0:
+            problems.append("the rule of a profile does not have the last word")
+    return problems
 
 
 def main():
@@ -89,6 +124,7 @@ def main():
         done = call(walgrind, place, text, ("--server-url=http://127.0.0.1:1",))
         if "no server answers at http://127.0.0.1:1" not in done.stderr:
             problems.append(f"--server-url does not replace the server of the file: {done.stderr}")
+    problems += suites_have_rules(walgrind)
     for problem in problems:
         print(f"FAIL {problem}")
     print(f"{len(WORKS) + len(FAILS)} cases, {len(problems)} problems")

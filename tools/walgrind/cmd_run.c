@@ -52,6 +52,7 @@ const struct wg_command wg_command_run = {
         "showed anywhere: in the server's result codes and logs, in the answers, in the databases.\n\n"
         "While it runs, the key 't' on a terminal and SIGUSR1 tell which tests run, and for how long.",
     .options = wg_run_config_options,
+    .add_suites = wg_run_config_add_suites,
     .run = run,
 };
 
@@ -240,7 +241,7 @@ static int select_tests(struct session *session, struct wg_err *err)
         return -1;
     if (!session->options.shuffle)
         wg_plan_rank(&session->plan);
-    return 0;
+    return wg_suite_rules_apply(&session->options.suite_rules, &session->plan, err);
 }
 
 static int build_template(struct session *session, struct wg_err *err)

@@ -57,6 +57,9 @@ struct wg_command {
         *description; /* paragraphs of plain text, separated by blank lines; wrapped when printed */
     const struct wg_option *options;
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name; returns an exit code */
+    /* Gives the place of what walgrind.yaml says of some suites, for wg_suite_rule_options; NULL
+     * when there are too many. Of a command without suites NULL. */
+    void *(*add_suites)(void *values, const char *suites, const char *place);
 };
 
 /* Every subcommand, NULL-terminated. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/walgrind/config.h"
 
+#include "tools/walgrind/suite_rules.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,6 +142,43 @@ static int set_option(const struct config *config, const yaml_node_t *key, const
     return 0;
 }
 
+/* Options for some suites only: globs with a mapping each. */
+static int set_suites(const struct config *config, const yaml_node_t *suites)
+{
+    const struct wg_command keys = {.name = "suites", .options = wg_suite_rule_options};
+    if (check_mapping(config, suites, "suites") != 0)
+        return -1;
+    const yaml_node_pair_t *pair = suites->data.mapping.pairs.start;
+    for (; pair < suites->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = node_at(config, pair->key), *rule = node_at(config, pair->value);
+        char *glob = wg_strdup(scalar(key));
+        char *place = wg_format("%s:%zu:%zu", config->path, key->start_mark.line + 1,
+                                key->start_mark.column + 1);
+        wg_strv_take(config->texts, glob);
+        wg_strv_take(config->texts, place);
+        struct config inner = *config;
+        inner.command = &keys;
+        inner.values = config->command->add_suites(config->values, glob, place);
+        if (!inner.values)
+            return wrong(config, key, "these are too many rules for suites");
+        if (check_mapping(config, rule, glob) != 0)
+            return -1;
+        const yaml_node_pair_t *option = rule->data.mapping.pairs.start;
+        for (; option < rule->data.mapping.pairs.top; option++)
+            if (set_option(&inner, node_at(config, option->key), node_at(config, option->value)) !=
+                0)
+                return -1;
+    }
+    return 0;
+}
+
+static int set_key(const struct config *config, const yaml_node_t *key, const yaml_node_t *value)
+{
+    return config->command->add_suites && strcmp(scalar(key), "suites") == 0
+               ? set_suites(config, value)
+               : set_option(config, key, value);
+}
+
 /* The part of a mapping of subcommands that belongs to ours. */
 static int set_command(const struct config *config, const yaml_node_t *commands, bool profiles)
 {
@@ -161,7 +200,7 @@ static int set_command(const struct config *config, const yaml_node_t *commands,
     if (check_mapping(config, own, config->command->name) != 0)
         return -1;
     for (pair = own->data.mapping.pairs.start; pair < own->data.mapping.pairs.top; pair++)
-        if (set_option(config, node_at(config, pair->key), node_at(config, pair->value)) != 0)
+        if (set_key(config, node_at(config, pair->key), node_at(config, pair->value)) != 0)
             return -1;
     return 0;
 }

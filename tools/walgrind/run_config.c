@@ -155,6 +155,11 @@ static void settle(struct wg_run_config *options)
         options->workers = default_workers();
 }
 
+void *wg_run_config_add_suites(void *values, const char *suites, const char *place)
+{
+    return wg_suite_rules_add(&((struct wg_run_config *)values)->suite_rules, suites, place);
+}
+
 void wg_run_config_finish(struct wg_run_config *options)
 {
     wg_strv_finish(&options->inputs);
@@ -182,6 +187,7 @@ static void forget_suite(struct wg_run_config *options)
     options->suite_binary = options->isolate = options->flaky = options->selection.filter = NULL;
     options->selection.partition = NULL;
     options->swarm = options->both = options->shuffle = options->selection.failed = false;
+    options->suite_rules.count = 0;
     options->workers = options->retries = options->seed = 0;
     options->copies = defaults.copies;
 }

@@ -5,6 +5,7 @@
 
 #include "tools/walgrind/command.h"
 #include "tools/walgrind/selection.h"
+#include "tools/walgrind/suite_rules.h"
 
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ struct wg_run_config {
     bool progress;
     const char *config;
     const char *profile;
+    struct wg_suite_rules suite_rules;
     struct wg_strv config_texts; /* what the configuration gave; others point into it */
 };
 
@@ -56,6 +58,8 @@ extern const struct wg_option wg_run_config_options[];
 int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
                        struct wg_run_config *ret_options, struct wg_strv *ret_operands,
                        struct wg_err *err);
+/* For wg_command.add_suites: `values` is a struct wg_run_config. */
+void *wg_run_config_add_suites(void *values, const char *suites, const char *place);
 void wg_run_config_finish(struct wg_run_config *options);
 
 #endif
