@@ -3,7 +3,7 @@
 # fixture-run.sh - builds the template once (the cache keeps it) and runs the tests beside the server of resets:
 #
 #     sh fixture-run.sh sh fixture.sh
-#     sh fixture-run.sh python3 fixture_test.py
+#     sh fixture-run.sh pytest fixture_test.py
 #     sh fixture-run.sh node --test fixture.test.mjs
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)

@@ -224,12 +224,13 @@ def serves_a_server(place, template):
 
 
 def examples_work(place):
-    for name, command in (("fixture.sh", ["sh"]), ("fixture_test.py", ["python3"]),
-                          ("fixture.test.mjs", ["node", "--test"])):
+    pytest = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider"]  # Debian's
+    for name, command in (("fixture.sh", ["sh"]), ("fixture_test.py", pytest), ("fixture.test.mjs", ["node", "--test"])):
         inner = [*command, os.path.join(EXAMPLES, name)]
         done = subprocess.run(["sh", os.path.join(EXAMPLES, "fixture-run.sh"), *inner], cwd=place, text=True,
                               check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
-                              env=dict(os.environ, PATH=f"{os.path.dirname(WALGRIND)}:{os.environ['PATH']}"))
+                              env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1",
+                                       PATH=f"{os.path.dirname(WALGRIND)}:{os.environ['PATH']}"))
         check(f"the example {name} works", done.returncode == 0, done.stdout[-800:])
 
 
