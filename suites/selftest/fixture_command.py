@@ -225,7 +225,8 @@ def serves_a_server(place, template):
 
 def examples_work(place):
     pytest = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider"]  # Debian's
-    for name, command in (("fixture.sh", ["sh"]), ("fixture_test.py", pytest), ("fixture.test.mjs", ["node", "--test"])):
+    for name, command in (("fixture.sh", ["sh"]), ("fixture_test.py", pytest),
+                          ("fixture.test.mjs", ["node", "--test"])):
         inner = [*command, os.path.join(EXAMPLES, name)]
         done = subprocess.run(["sh", os.path.join(EXAMPLES, "fixture-run.sh"), *inner], cwd=place, text=True,
                               check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
