@@ -5,20 +5,13 @@
 #include "harness/base/json.h"
 #include "harness/base/str.h"
 #include "harness/diag/diag.h"
-#include "harness/sys/tree.h"
 #include "harness/trace/trace.h"
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/foreground.h"
-#include "tools/walgrind/locate.h"
 #include "tools/walgrind/run_directory.h"
+#include "tools/walgrind/watch.h"
 
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct exec_options {
     const char *output;
@@ -50,90 +43,17 @@ const struct wg_command wg_command_exec = {
     .run = exec_command,
 };
 
-/* For the command; the probe is not loaded into a program that runs already. */
-static void set_environment(const char *probe, const char *traces)
+/* Names what was not seen. */
+static void print_gaps(const struct wg_trace *trace, const char *program)
 {
-    const char *others = getenv("LD_PRELOAD");
-    char *preload = others && *others ? wg_format("%s:%s", probe, others) : wg_strdup(probe);
-    setenv("LD_PRELOAD", preload, 1);
-    setenv(WG_TRACE_DIR_ENV, traces, 1);
-    free(preload);
-}
-
-/* Why the probe cannot be loaded into a program, NULL when it can as far as one sees. */
-static const char *obstacle(const char *path)
-{
-    Elf64_Ehdr elf;
-    struct stat st;
-    const char *why = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0)
-        why = "it runs with raised privileges";
-    if (pread(fd, &elf, sizeof elf, 0) == sizeof elf && memcmp(elf.e_ident, ELFMAG, SELFMAG) == 0 &&
-        elf.e_phentsize == sizeof(Elf64_Phdr)) {
-        bool dynamic = false;
-        for (int i = 0; i < elf.e_phnum; i++) {
-            Elf64_Phdr part;
-            off_t at = (off_t)(elf.e_phoff + (uint64_t)i * sizeof part);
-            dynamic |= pread(fd, &part, sizeof part, at) == sizeof part && part.p_type == PT_INTERP;
-        }
-        if (!dynamic)
-            why = "it is statically linked, the probe cannot be loaded into it";
-    }
-    close(fd);
-    return why;
-}
-
-/* The file that execvp() would run; the caller frees it. NULL when there is none. */
-static char *find_program(const char *name)
-{
-    const char *path = getenv("PATH");
-    if (strchr(name, '/') || !path)
-        return wg_strdup(name);
-    while (*path) {
-        size_t size = strcspn(path, ":");
-        char *candidate = wg_format("%.*s/%s", (int)size, path, name);
-        if (access(candidate, X_OK) == 0)
-            return candidate;
-        free(candidate);
-        path += size + (path[size] == ':');
-    }
-    return NULL;
-}
-
-/* Names what was not seen; the number of such programs. */
-static size_t print_gaps(const struct wg_trace *trace, const char *program)
-{
-    size_t gaps = 0;
-    struct wg_strv seen = {0};
+    struct wg_strv programs = {0}, gaps = {0};
     if (program)
-        wg_strv_push(&seen, program);
-    for (size_t i = 0; i < wg_trace_count(trace); i++) {
-        struct wg_trace_event event;
-        bool known = false;
-        wg_trace_get(trace, i, &event);
-        if (event.type != WG_TRACE_EXEC || event.record->error || event.path[0] != '/')
-            continue;
-        for (size_t j = 0; j < seen.count && !known; j++)
-            known = strcmp(seen.items[j], event.path) == 0;
-        if (!known)
-            wg_strv_push(&seen, event.path);
-    }
-    for (size_t i = 0; i < seen.count; i++) {
-        const char *why = obstacle(seen.items[i]);
-        if (why)
-            fprintf(stderr, "walgrind: not covered: %s: %s\n", seen.items[i], why);
-        gaps += why != NULL;
-    }
-    for (size_t i = 0; i < wg_trace_damage_count(trace); i++, gaps++)
-        fprintf(stderr, "walgrind: not covered: %s: %s\n", wg_trace_damage_at(trace, i)->file,
-                wg_trace_damage_at(trace, i)->message);
-    if (wg_trace_process_count(trace) == 0 && gaps == 0 && ++gaps)
-        fprintf(stderr, "walgrind: not covered: the probe was loaded into no process\n");
-    wg_strv_finish(&seen);
-    return gaps;
+        wg_strv_push(&programs, program);
+    wg_watch_gaps(trace, &programs, &gaps);
+    for (size_t i = 0; i < gaps.count; i++)
+        fprintf(stderr, "walgrind: not covered: %s\n", gaps.items[i]);
+    wg_strv_finish(&gaps);
+    wg_strv_finish(&programs);
 }
 
 static void print_summary(const struct wg_trace *trace, const char *run)
@@ -188,7 +108,7 @@ static int exec_command(int argc, char **argv)
     struct wg_strv command = {0};
     struct wg_run_directory run = {0};
     struct wg_trace *trace = NULL;
-    char *probe = NULL, *traces = NULL, *program = NULL;
+    char *traces = NULL, *program = NULL;
     int exit_code = WG_EXIT_PASSED;
     int status = -1;
     int parsed = wg_command_parse(&wg_command_exec, argc, argv, true, &options, &command, &err);
@@ -196,13 +116,10 @@ static int exec_command(int argc, char **argv)
         goto out;
     if (parsed == 0 && command.count == 0)
         wg_err_set(&err, WG_ERR_USAGE, "no command; as in: walgrind exec -- ./my-server");
-    if (!wg_err_is_set(&err) && wg_locate_probe(&probe, &err) == 0 &&
-        wg_run_directory_create(options.output, &run, &err) == 0) {
+    if (!wg_err_is_set(&err) && wg_run_directory_create(options.output, &run, &err) == 0) {
         traces = wg_format("%s/trace", run.path);
-        program = find_program(command.items[0]);
-        if (wg_tree_make(traces, &err) == 0)
-            set_environment(probe, traces);
-        if (!wg_err_is_set(&err))
+        program = wg_watch_find_program(command.items[0]);
+        if (wg_watch_begin(traces, &err) == 0)
             status = wg_foreground_run(command.items, &err);
     }
     if (status < 0 || wg_trace_open(traces, &trace, &err) != 0) {
@@ -224,6 +141,5 @@ out:
     wg_strv_finish(&command);
     free(program);
     free(traces);
-    free(probe);
     return exit_code;
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.h - loads the probe into everything that is started from here, and names what it did not
+ * get into.
+ */
+#ifndef WG_TOOLS_WALGRIND_WATCH_H
+#define WG_TOOLS_WALGRIND_WATCH_H
+
+#include "harness/base/err.h"
+#include "harness/base/str.h"
+#include "harness/trace/trace.h"
+
+/*
+ * Makes the directory `traces` and sets this process's environment such that every program started
+ * from now on has the probe loaded and leaves its trace there. The calling program itself is not
+ * watched. AddressSanitizer is told to bear with a library that is loaded before its own.
+ */
+int wg_watch_begin(const char *traces, struct wg_err *err);
+
+/* True when this process runs under the probe of another walgrind, which watches its children too.
+ */
+bool wg_watch_is_watched(void);
+
+/* The file that execvp() would run; the caller frees it. NULL when there is none. */
+char *wg_watch_find_program(const char *name);
+
+/*
+ * Adds "PATH: reason" for each program into which the probe could not be loaded: of `programs`
+ * (paths) and of what the trace says was executed; and for traces that cannot be read.
+ */
+void wg_watch_gaps(const struct wg_trace *trace, const struct wg_strv *programs,
+                   struct wg_strv *ret_gaps);
+
+#endif
