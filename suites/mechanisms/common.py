@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""common.py - what the programs of suites/mechanisms share: connections, and who is to be named as the culprit."""
+import os
+import sqlite3
+import subprocess
+import sys
+
+DB = "app.db"
+CANNOT = 77  # exit code of a program that this machine does not let do what it wants
+
+
+def connect(path=DB, journal="wal"):
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None)
+    connection.execute(f"PRAGMA journal_mode={journal}")
+    connection.execute("CREATE TABLE IF NOT EXISTS t(a, b)")
+    connection.execute("INSERT INTO t VALUES (1, 'x')")
+    return connection
+
+
+def use(connection):
+    """One more write; what it answers on a broken database does not matter here."""
+    try:
+        connection.execute("INSERT INTO t VALUES (2, 'y')")
+    except sqlite3.Error:
+        pass
+
+
+def culprit():
+    with open("culprit", "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
+
+
+def other_process(code):
+    """Runs a piece of Python in a process of its own, which is the culprit."""
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        with open("culprit", "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+    return process.returncode
