@@ -52,6 +52,32 @@ def deletes_closed():
     connect().close()
 
 
+def as_another_user(deed):
+    """A child that gave up its rights, as workers of servers that begin as root do."""
+    os.chmod(".", 0o777)
+    child = os.fork()
+    if child == 0:
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        deed()
+        os._exit(0)
+    with open("culprit", "w", encoding="ascii") as file:
+        file.write(str(child))
+    os.waitpid(child, 0)
+
+
+def deletes_as_another_user():
+    connection = connect()
+    as_another_user(lambda: os.unlink(DB))
+    use(connection)
+
+
+def looks_as_another_user():
+    connection = connect()
+    as_another_user(lambda: os.stat(DB))
+    use(connection)
+
+
 def deletes_between_uses(then=lambda: use(connect())):
     """A runner that begins first, and deletes while its server is between two requests."""
     with subprocess.Popen([sys.executable, "-c", f"import os; print(flush=True); input(); os.unlink({DB!r})"],
@@ -297,6 +323,7 @@ ROWS = (
     ("close-drops-locks", copies_in_process, backs_up, "close"),
     ("close-drops-locks", reads_magic, reads_magic_elsewhere, "close"),
     ("unlink-open", deletes_open, deletes_closed, "unlink"),
+    ("unlink-open", deletes_as_another_user, looks_as_another_user, "unlink"),
     ("unlink-open", renames_over_open, renames_over_closed, "rename"),
     ("deleted-in-service", deletes_between_uses, makes_it_anew, "unlink"),
     ("deleted-in-service", deletes_and_nobody_makes_it_anew, deletes_at_the_end, "unlink"),

@@ -34,6 +34,10 @@ int wg_watch_begin(const char *traces, struct wg_err *err)
     if (wg_locate_probe(&probe, err) != 0)
         return -1;
     int rc = wg_tree_make(traces, err);
+    /* Servers that begin as root leave their work to children of another user, who must be able to
+     * make files of their own; each file is its owner's alone. */
+    if (rc == 0 && geteuid() == 0 && chmod(traces, 01777) != 0)
+        rc = wg_err_errno(err, "chmod %s", traces);
     if (rc == 0) {
         set_joined("LD_PRELOAD", probe, true);
         set_joined("ASAN_OPTIONS", "verify_asan_link_order=0", false);
