@@ -206,15 +206,18 @@ static bool fsize_limit(const struct wg_diag_view *view)
     return failed_with(view, WG_TRACE_WRITE, EFBIG) || failed_with(view, WG_TRACE_TRUNCATE, EFBIG);
 }
 
+/* A database that cannot be mapped (PRAGMA mmap_size) is read instead. */
 static bool as_limit(const struct wg_diag_view *view)
 {
-    return failed_with(view, WG_TRACE_MAP, ENOMEM);
+    return view->event->role == WG_TRACE_ROLE_SHM && failed_with(view, WG_TRACE_MAP, ENOMEM);
 }
 
+/* What is there already, SQLite opens for reading when it may not write to it. */
 static bool dir_readonly(const struct wg_diag_view *view)
 {
     enum wg_trace_role role = view->event->role;
-    return (role == WG_TRACE_ROLE_JOURNAL || role == WG_TRACE_ROLE_WAL) &&
+    return view->event->record->ino == 0 &&
+           (role == WG_TRACE_ROLE_JOURNAL || role == WG_TRACE_ROLE_WAL) &&
            (view->event->record->length & O_CREAT) != 0 &&
            (failed_with(view, WG_TRACE_OPEN, EACCES) || failed_with(view, WG_TRACE_OPEN, EROFS));
 }
@@ -309,9 +312,10 @@ const struct wg_detector wg_detectors[] = {
     {"fsize-limit", "%s would have passed the limit of file sizes",
      "RLIMIT_FSIZE makes writes fail: 778 'disk I/O error'.", "Raise the limit (ulimit -f).",
      WG_DIAG_AT_ONCE, true, fsize_limit},
-    {"as-limit", "no address space was left to map %s",
+    {"as-limit", "no address space was left to map the -shm of %s",
      "RLIMIT_AS makes mmap fail: 5386 'disk I/O error'.",
-     "Raise the limit (ulimit -v), or PRAGMA mmap_size=0.", WG_DIAG_AT_ONCE, true, as_limit},
+     "Raise the limit (ulimit -v); PRAGMA mmap_size=0 where memory maps of databases take it up.",
+     WG_DIAG_AT_ONCE, true, as_limit},
     {"dir-readonly", "the directory of %s does not let SQLite create its journal",
      "SQLite needs to create -journal or -wal beside the database: 1544, or 14 in WAL mode.",
      "Let the process write to the directory, not only to the file.", WG_DIAG_AT_ONCE, true,

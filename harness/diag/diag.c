@@ -11,6 +11,7 @@
 #include "harness/base/str.h"
 #include "harness/diag/detector.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,20 +237,36 @@ static bool is_missed(const struct fold *fold, const struct wg_finding *kept,
     return use && use->last_ns > fold->first_ns[kept->event.process->index];
 }
 
-/* Reports what was kept back and has its sign now. */
+/* Somebody put a database in the place of the deleted one: the one who deleted it, one who never
+ * worked with it, or code that is not SQLite, by a copy or a rename. */
+static bool is_made_anew(const struct fold *fold, const struct wg_finding *kept,
+                         const struct wg_trace_event *event)
+{
+    if (event->record->error != 0)
+        return false;
+    if (event->type == WG_TRACE_RENAME)
+        return strcmp(event->text, kept->database) == 0;
+    if (event->type != WG_TRACE_OPEN || strcmp(event->path, kept->database) != 0)
+        return false;
+    return by_sqlite(event) ? !find_use(fold, event->process, kept->database) ||
+                                  event->process == kept->event.process
+                            : (event->record->length & O_CREAT) != 0;
+}
+
+/* Reports what was kept back and has its sign now; forgets what cannot hurt any more. */
 static void confirm(struct fold *fold, const struct wg_trace_event *event)
 {
-    if (fold->kept_count == 0 || !by_sqlite(event))
-        return;
     for (size_t i = 0; i < fold->kept_count; i++) {
         const struct kept *kept = &fold->kept_back[i];
-        bool felt = kept->finding.detector->sign == WG_DIAG_USED
-                        ? is_used(kept, event)
-                        : is_missed(fold, &kept->finding, event);
-        if (felt && event->time_ns > kept->finding.event.time_ns) {
+        if (event->time_ns <= kept->finding.event.time_ns)
+            continue;
+        bool missing = kept->finding.detector->sign == WG_DIAG_MISSED;
+        bool felt = by_sqlite(event) &&
+                    (missing ? is_missed(fold, &kept->finding, event) : is_used(kept, event));
+        if (felt)
             report(fold, &kept->finding);
+        if (felt || (missing && is_made_anew(fold, &kept->finding, event)))
             fold->kept_back[i--] = fold->kept_back[--fold->kept_count];
-        }
     }
 }
 

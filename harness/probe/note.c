@@ -224,6 +224,9 @@ static void note_failed_open(struct wg_opening *opening)
     if (by_sqlite && family.role == WG_TRACE_ROLE_NONE)
         family.role = WG_TRACE_ROLE_DATABASE;
     struct wg_look look = {.family = family};
+    /* SQLite that may not write to what is there opens it for reading next. */
+    look.exists = note->record.error != ENOENT &&
+                  fstatat(opening->directory_fd, opening->path, &look.st, 0) == 0;
     look.size = wg_probe_absolute(opening->directory_fd, opening->path, look.absolute);
     look.family.base = look.size - (size > family.base ? size - family.base : 0);
     note->record.role = (uint8_t)family.role;

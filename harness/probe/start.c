@@ -197,6 +197,14 @@ static void say_forked(int64_t parent_ns)
     wg_probe_emit(WG_TRACE_RARE, false, &record);
 }
 
+/* POSIX locks stay with the parent. */
+static void forget_locks(void)
+{
+    for (int i = 0; i < WG_PROBE_INODES; i++)
+        if (atomic_load_explicit(&wg_probe.inodes[i].held, memory_order_relaxed) != 0)
+            atomic_store_explicit(&wg_probe.inodes[i].held, 0, memory_order_relaxed);
+}
+
 bool wg_probe_attach(void)
 {
     struct wg_probe_local *local = wg_probe.local;
@@ -205,6 +213,8 @@ bool wg_probe_attach(void)
         return state == WG_LOCAL_READY;
     int saved_errno = errno;
     int64_t parent_ns = wg_probe.last_start_ns;
+    if (parent_ns != 0)
+        forget_locks();
     int why = make_file(local);
     if (why == 0) {
         local->pid = local->header->pid;
