@@ -35,8 +35,16 @@ struct kept {
     size_t file_count;
 };
 
+/* Faults that were asked for and injected into a database. */
+struct faults {
+    const char *database;
+    size_t count;
+};
+
 struct fold {
     const struct wg_trace *trace;
+    struct faults *faults;
+    size_t faults_count;
     int64_t *first_ns, *last_ns; /* by process: times of its first and last record */
     struct wg_holder *holders;
     size_t holder_count, holder_room;
@@ -284,6 +292,25 @@ static void keep_back(struct fold *fold, const struct wg_finding *finding)
     fold->kept_back[fold->kept_count++] = kept;
 }
 
+static struct faults *find_faults(const struct fold *fold, const char *database)
+{
+    for (size_t i = 0; i < fold->faults_count; i++)
+        if (strcmp(fold->faults[i].database, database) == 0)
+            return &fold->faults[i];
+    return NULL;
+}
+
+static void add_fault(struct fold *fold, const char *database)
+{
+    struct faults *faults = find_faults(fold, database);
+    if (!faults) {
+        fold->faults = wg_realloc(fold->faults, (fold->faults_count + 1) * sizeof *fold->faults);
+        faults = &fold->faults[fold->faults_count++];
+        *faults = (struct faults){.database = database};
+    }
+    faults->count++;
+}
+
 static void found(struct fold *fold, const struct wg_detector *detector,
                   const struct wg_diag_view *view)
 {
@@ -298,6 +325,8 @@ static void found(struct fold *fold, const struct wg_detector *detector,
     finding.database = event->database[0] ? event->database : event->path;
     if (replaced)
         finding.database = holders[0].database;
+    const struct faults *faults = find_faults(fold, finding.database);
+    finding.faults_before = faults ? faults->count : 0;
     finding.locks_lost = wg_trace_held_count(event->record->held);
     if (detector->sign != WG_DIAG_AT_ONCE)
         keep_back(fold, &finding);
@@ -324,7 +353,11 @@ static void see(struct fold *fold, const struct wg_trace_event *event)
         view.target_count =
             view_holders(fold, event->record->dev, event->record->ino2, event->time_ns, target);
     view.used_beside = event->type == WG_TRACE_UNLINK && is_used_beside(fold, event);
-    for (size_t i = 0; i < wg_detector_count; i++)
+    if (event->type == WG_TRACE_FAULT && (event->record->flags & WG_TRACE_INJECTED))
+        add_fault(fold, event->database[0] ? event->database : event->path);
+    /* What was made to fail is nobody's fault. */
+    bool asked_for = event->record->flags & WG_TRACE_INJECTED;
+    for (size_t i = 0; i < wg_detector_count && !asked_for; i++)
         if (wg_detectors[i].matches(&view))
             found(fold, &wg_detectors[i], &view);
     follow(fold, event);
@@ -355,6 +388,7 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
     free(fold.holders);
     free(fold.kept_back);
     free(fold.uses);
+    free(fold.faults);
 }
 
 void wg_findings_finish(struct wg_findings *findings)

@@ -6,6 +6,8 @@
  * the trace alone, by detectors that are rows of a table (detector.h). One false alarm and people
  * stop reading, so a detector that cannot be certain is silent: a file that is deleted while open
  * counts only once somebody has used it afterwards, a process only while the trace shows it alive.
+ * A call that was made to fail on purpose is no finding, and what is found on its database later
+ * says that it may have come from it.
  *
  * Sources: sqlite.org/howtocorrupt.html, lockingv3.html, walformat.html.
  */
@@ -28,6 +30,7 @@ struct wg_finding {
     unsigned locks_lost;         /* dropped by the first call */
     pid_t holders[8];            /* processes that had it open, as many as fit */
     size_t holder_count;         /* of all of them */
+    size_t faults_before;        /* faults that had been injected into the database by then */
 };
 
 struct wg_findings {
@@ -44,7 +47,8 @@ void wg_finding_print(const struct wg_finding *finding, const struct wg_trace *t
 /* What a detector looks for, what it means and what to do, in the same shape. */
 void wg_detector_print(const struct wg_detector *detector, FILE *out);
 /* {"id", "title", "database", "pid", "tid", "command", "call", "at_mono_ns", "times", "where",
- * "holders", "advice"}; the caller owns it. "at_mono_ns" is CLOCK_MONOTONIC. */
+ * "holders", "advice"}, and "faults_before" when there were some; the caller owns it. "at_mono_ns"
+ * is CLOCK_MONOTONIC. */
 json_t *wg_finding_json(const struct wg_finding *finding);
 
 #endif

@@ -81,6 +81,12 @@ void wg_finding_print(const struct wg_finding *finding, const struct wg_trace *t
                     i + 1 < finding->holder_count ? "," : "");
         fputc('\n', out);
     }
+    if (finding->faults_before > 0)
+        fprintf(
+            out,
+            "  note    %zu fault%s injected into this database before (--fault): it may be what "
+            "that led to\n",
+            finding->faults_before, finding->faults_before == 1 ? " was" : "s were");
     if (finding->times > 1)
         fprintf(out, "  times   %zu from this place\n", finding->times);
     put_wrapped(out, "means", finding->detector->why);
@@ -115,6 +121,9 @@ json_t *wg_finding_json(const struct wg_finding *finding)
                   "times", (json_int_t)finding->times, "where",
                   wg_json_string_new(event->script, strlen(event->script)), "holders", holders,
                   "advice", finding->detector->fix);
+    if (finding->faults_before > 0)
+        json_object_set_new(object, "faults_before",
+                            json_integer((json_int_t)finding->faults_before));
     free(title);
     return object;
 }

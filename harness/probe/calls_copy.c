@@ -57,7 +57,9 @@ static void end_copy(struct copy *copy, int64_t result)
         if ((!wg_probe_fd(from) && !wg_probe_fd(to)) ||                                            \
             !begin_copy(&copy, WG_CALL_##name, WG_CALLER(), from, to, (int64_t)(bytes)))           \
             return expression;                                                                     \
-        type result = expression;                                                                  \
+        bool struck =                                                                              \
+            wg_perturb_strikes(&copy.note, wg_entry_database(copy.entry), (size_t)(bytes), NULL);  \
+        type result = struck ? -1 : expression;                                                    \
         end_copy(&copy, result);                                                                   \
         return result;                                                                             \
     } while (0)
@@ -143,13 +145,17 @@ void *wg_call_mmap(void *at, size_t size, int protection, int flags, int fd, off
     if (!entry)
         return WG_REAL(mmap)(at, size, protection, flags, fd, offset);
     struct wg_note note;
+    uint16_t delayed =
+        wg_perturb_delay(WG_TRACE_MAP, WG_CALL_mmap, (enum wg_trace_role)entry->role);
     wg_note_begin(&note, WG_TRACE_MAP, WG_CALL_mmap, WG_CALLER());
+    note.record.flags = delayed;
     note.record.origin = (uint8_t)wg_probe_origin(WG_CALLER(), entry);
     wg_note_fd(&note, fd, entry);
     note.record.offset = offset;
     note.record.length = (int64_t)size;
     note.record.ino2 = (uint64_t)protection;
-    void *result = WG_REAL(mmap)(at, size, protection, flags, fd, offset);
+    bool struck = wg_perturb_strikes(&note, wg_entry_database(entry), 0, NULL);
+    void *result = struck ? MAP_FAILED : WG_REAL(mmap)(at, size, protection, flags, fd, offset);
     bool failed = result == MAP_FAILED;
     wg_note_result(&note, (int64_t)(intptr_t)result, failed);
     note.ordinary = !failed;

@@ -27,6 +27,8 @@ struct transfer {
 /* Starts the record, or returns false when there is nothing to say about this descriptor. */
 static bool begin(struct wg_note *note, const struct transfer *transfer, struct wg_fd *entry)
 {
+    uint16_t delayed =
+        wg_perturb_delay((uint16_t)transfer->type, transfer->call, (enum wg_trace_role)entry->role);
     wg_note_begin(note, transfer->type, transfer->call, transfer->caller);
     enum wg_trace_origin origin = wg_probe_origin(transfer->caller, entry);
     bool by_sqlite = wg_origin_is_sqlite(origin);
@@ -37,6 +39,7 @@ static bool begin(struct wg_note *note, const struct transfer *transfer, struct 
     note->record.origin = (uint8_t)origin;
     note->record.offset = transfer->offset;
     note->record.length = transfer->length;
+    note->record.flags |= delayed;
     wg_note_fd(note, transfer->fd, entry);
     bool foreign = !by_sqlite || (note->record.flags & WG_TRACE_INHERITED);
     if (foreign) {
@@ -67,16 +70,25 @@ static int64_t total(const struct iovec *parts, int count)
     return sum;
 }
 
-/* Makes the call `expression` with a record around it when the descriptor is tracked. */
-#define NOTED(type, kind, name, descriptor, at, bytes, expression)                                 \
+/* As much of a size as a perturbation lets through; of NOTED. */
+#define CUT(size) ((size) < cut ? (size) : cut)
+
+/*
+ * Makes the call `expression` with a record around it when the descriptor is tracked. `cuts` says
+ * that the expression asks for CUT(size).
+ */
+#define NOTED(type, kind, name, descriptor, at, bytes, cuts, expression)                           \
     do {                                                                                           \
         struct wg_note note;                                                                       \
+        size_t cut = SIZE_MAX;                                                                     \
         struct wg_fd *entry = wg_probe_fd(descriptor);                                             \
         const struct transfer transfer = {                                                         \
             WG_TRACE_##kind, WG_CALL_##name, WG_CALLER(), descriptor, at, (int64_t)(bytes)};       \
         if (!entry || !begin(&note, &transfer, entry))                                             \
             return expression;                                                                     \
-        type result = expression;                                                                  \
+        bool struck = wg_perturb_strikes(&note, wg_entry_database(entry), (size_t)(bytes),         \
+                                         (cuts) ? &cut : NULL);                                    \
+        type result = struck ? -1 : expression;                                                    \
         end(&note, result);                                                                        \
         return result;                                                                             \
     } while (0)
@@ -84,7 +96,7 @@ static int64_t total(const struct iovec *parts, int count)
 ssize_t wg_call_read(int fd, void *to, size_t size) WG_STANDS_FOR("read");
 ssize_t wg_call_read(int fd, void *to, size_t size)
 {
-    NOTED(ssize_t, READ, read, fd, -1, size, WG_REAL(read)(fd, to, size));
+    NOTED(ssize_t, READ, read, fd, -1, size, true, WG_REAL(read)(fd, to, CUT(size)));
 }
 
 ssize_t wg_call_read_chk(int fd, void *to, size_t size, size_t room) WG_STANDS_FOR("__read_chk");
@@ -92,13 +104,13 @@ ssize_t wg_call_read_chk(int fd, void *to, size_t size, size_t room)
 {
     if (size > room)
         __builtin_trap();
-    NOTED(ssize_t, READ, read, fd, -1, size, WG_REAL(read)(fd, to, size));
+    NOTED(ssize_t, READ, read, fd, -1, size, true, WG_REAL(read)(fd, to, CUT(size)));
 }
 
 ssize_t wg_call_pread(int fd, void *to, size_t size, off_t at) WG_STANDS_FOR("pread");
 ssize_t wg_call_pread(int fd, void *to, size_t size, off_t at)
 {
-    NOTED(ssize_t, READ, pread, fd, at, size, WG_REAL(pread)(fd, to, size, at));
+    NOTED(ssize_t, READ, pread, fd, at, size, true, WG_REAL(pread)(fd, to, CUT(size), at));
 }
 ssize_t wg_call_pread64(int fd, void *to, size_t size, off_t at) WG_ALSO("pread", "pread64");
 
@@ -108,7 +120,7 @@ ssize_t wg_call_pread_chk(int fd, void *to, size_t size, off_t at, size_t room)
 {
     if (size > room)
         __builtin_trap();
-    NOTED(ssize_t, READ, pread, fd, at, size, WG_REAL(pread)(fd, to, size, at));
+    NOTED(ssize_t, READ, pread, fd, at, size, true, WG_REAL(pread)(fd, to, CUT(size), at));
 }
 ssize_t wg_call_pread64_chk(int fd, void *to, size_t size, off_t at, size_t room)
     WG_ALSO("__pread_chk", "__pread64_chk");
@@ -116,14 +128,15 @@ ssize_t wg_call_pread64_chk(int fd, void *to, size_t size, off_t at, size_t room
 ssize_t wg_call_readv(int fd, const struct iovec *parts, int count) WG_STANDS_FOR("readv");
 ssize_t wg_call_readv(int fd, const struct iovec *parts, int count)
 {
-    NOTED(ssize_t, READ, readv, fd, -1, total(parts, count), WG_REAL(readv)(fd, parts, count));
+    NOTED(ssize_t, READ, readv, fd, -1, total(parts, count), false,
+          WG_REAL(readv)(fd, parts, count));
 }
 
 ssize_t wg_call_preadv(int fd, const struct iovec *parts, int count, off_t at)
     WG_STANDS_FOR("preadv");
 ssize_t wg_call_preadv(int fd, const struct iovec *parts, int count, off_t at)
 {
-    NOTED(ssize_t, READ, preadv, fd, at, total(parts, count),
+    NOTED(ssize_t, READ, preadv, fd, at, total(parts, count), false,
           WG_REAL(preadv)(fd, parts, count, at));
 }
 ssize_t wg_call_preadv64(int fd, const struct iovec *parts, int count, off_t at)
@@ -133,7 +146,7 @@ ssize_t wg_call_preadv2(int fd, const struct iovec *parts, int count, off_t at, 
     WG_STANDS_FOR("preadv2");
 ssize_t wg_call_preadv2(int fd, const struct iovec *parts, int count, off_t at, int flags)
 {
-    NOTED(ssize_t, READ, preadv2, fd, at, total(parts, count),
+    NOTED(ssize_t, READ, preadv2, fd, at, total(parts, count), false,
           WG_REAL(preadv2)(fd, parts, count, at, flags));
 }
 ssize_t wg_call_preadv64v2(int fd, const struct iovec *parts, int count, off_t at, int flags)
@@ -142,13 +155,13 @@ ssize_t wg_call_preadv64v2(int fd, const struct iovec *parts, int count, off_t a
 ssize_t wg_call_write(int fd, const void *from, size_t size) WG_STANDS_FOR("write");
 ssize_t wg_call_write(int fd, const void *from, size_t size)
 {
-    NOTED(ssize_t, WRITE, write, fd, -1, size, WG_REAL(write)(fd, from, size));
+    NOTED(ssize_t, WRITE, write, fd, -1, size, true, WG_REAL(write)(fd, from, CUT(size)));
 }
 
 ssize_t wg_call_pwrite(int fd, const void *from, size_t size, off_t at) WG_STANDS_FOR("pwrite");
 ssize_t wg_call_pwrite(int fd, const void *from, size_t size, off_t at)
 {
-    NOTED(ssize_t, WRITE, pwrite, fd, at, size, WG_REAL(pwrite)(fd, from, size, at));
+    NOTED(ssize_t, WRITE, pwrite, fd, at, size, true, WG_REAL(pwrite)(fd, from, CUT(size), at));
 }
 ssize_t wg_call_pwrite64(int fd, const void *from, size_t size, off_t at)
     WG_ALSO("pwrite", "pwrite64");
@@ -156,14 +169,15 @@ ssize_t wg_call_pwrite64(int fd, const void *from, size_t size, off_t at)
 ssize_t wg_call_writev(int fd, const struct iovec *parts, int count) WG_STANDS_FOR("writev");
 ssize_t wg_call_writev(int fd, const struct iovec *parts, int count)
 {
-    NOTED(ssize_t, WRITE, writev, fd, -1, total(parts, count), WG_REAL(writev)(fd, parts, count));
+    NOTED(ssize_t, WRITE, writev, fd, -1, total(parts, count), false,
+          WG_REAL(writev)(fd, parts, count));
 }
 
 ssize_t wg_call_pwritev(int fd, const struct iovec *parts, int count, off_t at)
     WG_STANDS_FOR("pwritev");
 ssize_t wg_call_pwritev(int fd, const struct iovec *parts, int count, off_t at)
 {
-    NOTED(ssize_t, WRITE, pwritev, fd, at, total(parts, count),
+    NOTED(ssize_t, WRITE, pwritev, fd, at, total(parts, count), false,
           WG_REAL(pwritev)(fd, parts, count, at));
 }
 ssize_t wg_call_pwritev64(int fd, const struct iovec *parts, int count, off_t at)
@@ -173,7 +187,7 @@ ssize_t wg_call_pwritev2(int fd, const struct iovec *parts, int count, off_t at,
     WG_STANDS_FOR("pwritev2");
 ssize_t wg_call_pwritev2(int fd, const struct iovec *parts, int count, off_t at, int flags)
 {
-    NOTED(ssize_t, WRITE, pwritev2, fd, at, total(parts, count),
+    NOTED(ssize_t, WRITE, pwritev2, fd, at, total(parts, count), false,
           WG_REAL(pwritev2)(fd, parts, count, at, flags));
 }
 ssize_t wg_call_pwritev64v2(int fd, const struct iovec *parts, int count, off_t at, int flags)
@@ -195,7 +209,8 @@ int wg_call_ftruncate(int fd, off_t size)
     if (!entry || !begin(&note, &transfer, entry))
         return WG_REAL(ftruncate)(fd, size);
     note.ordinary = wg_origin_is_sqlite((enum wg_trace_origin)note.record.origin);
-    int result = WG_REAL(ftruncate)(fd, size);
+    bool struck = wg_perturb_strikes(&note, wg_entry_database(entry), 0, NULL);
+    int result = struck ? -1 : WG_REAL(ftruncate)(fd, size);
     end(&note, result);
     return result;
 }
@@ -204,7 +219,7 @@ int wg_call_ftruncate64(int fd, off_t size) WG_ALSO("ftruncate", "ftruncate64");
 int wg_call_fallocate(int fd, int mode, off_t at, off_t size) WG_STANDS_FOR("fallocate");
 int wg_call_fallocate(int fd, int mode, off_t at, off_t size)
 {
-    NOTED(int, ALLOCATE, fallocate, fd, at, size, WG_REAL(fallocate)(fd, mode, at, size));
+    NOTED(int, ALLOCATE, fallocate, fd, at, size, false, WG_REAL(fallocate)(fd, mode, at, size));
 }
 int wg_call_fallocate64(int fd, int mode, off_t at, off_t size) WG_ALSO("fallocate", "fallocate64");
 
@@ -218,7 +233,9 @@ int wg_call_posix_fallocate(int fd, off_t at, off_t size)
         WG_TRACE_ALLOCATE, WG_CALL_posix_fallocate, WG_CALLER(), fd, at, size};
     if (!entry || !begin(&note, &transfer, entry))
         return WG_REAL(posix_fallocate)(fd, at, size);
-    int result = WG_REAL(posix_fallocate)(fd, at, size);
+    bool struck = wg_perturb_strikes(&note, wg_entry_database(entry), (size_t)size, NULL);
+    int result = struck ? errno : WG_REAL(posix_fallocate)(fd, at, size);
+    errno = note.saved_errno;
     wg_note_result(&note, result, false);
     note.record.error = result;
     note.stack |= result != 0;
@@ -233,7 +250,8 @@ static int sync_noted(enum wg_trace_call call, const void *caller, int fd, struc
     struct wg_note note;
     const struct transfer transfer = {WG_TRACE_SYNC, call, caller, fd, 0, 0};
     bool noted = begin(&note, &transfer, entry);
-    int result = call == WG_CALL_fsync ? WG_REAL(fsync)(fd) : WG_REAL(fdatasync)(fd);
+    bool struck = noted && wg_perturb_strikes(&note, wg_entry_database(entry), 0, NULL);
+    int result = struck ? -1 : call == WG_CALL_fsync ? WG_REAL(fsync)(fd) : WG_REAL(fdatasync)(fd);
     if (!noted)
         return result;
     note.stack = false;

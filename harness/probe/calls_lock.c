@@ -38,7 +38,10 @@ static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int comma
                       struct flock *lock)
 {
     struct wg_note note;
+    uint16_t delayed =
+        wg_perturb_delay(WG_TRACE_LOCK, WG_CALL_fcntl, (enum wg_trace_role)entry->role);
     wg_note_begin(&note, WG_TRACE_LOCK, WG_CALL_fcntl, caller);
+    note.record.flags = delayed;
     enum wg_trace_origin origin = wg_probe_origin(caller, entry);
     note.record.origin = (uint8_t)origin;
     wg_note_fd(&note, fd, entry);
@@ -46,11 +49,12 @@ static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int comma
     note.record.offset = start_of(fd, lock);
     note.record.length = lock->l_len;
     note.record.lock_type = lock_type_of(command, type);
-    int result = WG_REAL(fcntl)(fd, command, lock);
+    bool struck = wg_perturb_strikes(&note, wg_entry_database(entry), 0, NULL);
+    int result = struck ? -1 : WG_REAL(fcntl)(fd, command, lock);
     wg_note_result(&note, result, result != 0);
     if (note.record.lock_type & WG_TRACE_LOCK_WAIT)
         wg_note_took(&note);
-    if (note.record.lock_type & WG_TRACE_LOCK_QUERY) {
+    if (result == 0 && (note.record.lock_type & WG_TRACE_LOCK_QUERY)) {
         note.record.result = lock->l_type == F_UNLCK ? 0 : lock->l_pid;
         note.record.ino2 = lock_type_of(F_SETLK, lock->l_type);
     } else if (result == 0 && !(note.record.lock_type & WG_TRACE_LOCK_OFD)) {

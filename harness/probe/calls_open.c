@@ -14,7 +14,9 @@ static bool takes_mode(int flags)
 static int open_noted(struct wg_opening *opening, enum wg_trace_call call, const void *caller)
 {
     wg_opening_begin(opening, call, caller);
-    int fd = WG_REAL(openat)(opening->directory_fd, opening->path, opening->flags, opening->mode);
+    int fd = wg_opening_strikes(opening) ? -1
+                                         : WG_REAL(openat)(opening->directory_fd, opening->path,
+                                                           opening->flags, opening->mode);
     wg_opening_end(opening, fd);
     return fd;
 }

@@ -38,6 +38,18 @@ static bool begin_path(struct wg_note *note, enum wg_trace_type type, enum wg_tr
     return true;
 }
 
+/* A fault for the call on what the look found. */
+static bool strikes(struct wg_note *note, struct wg_look *look)
+{
+    if (wg_probe.perturb.rules.count == 0)
+        return false;
+    char kept = look->absolute[look->family.base];
+    look->absolute[look->family.base] = '\0';
+    bool struck = wg_perturb_strikes(note, look->absolute, 0, NULL);
+    look->absolute[look->family.base] = kept;
+    return struck;
+}
+
 static void end_path(struct wg_note *note, int result)
 {
     wg_note_result(note, result, result != 0);
@@ -53,9 +65,14 @@ static int unlink_any(enum wg_trace_call call, const void *caller, int directory
     int saved_errno = errno;
     wg_probe_look(directory_fd, path, false, &look);
     errno = saved_errno;
+    uint16_t delayed = look.family.role == WG_TRACE_ROLE_NONE
+                           ? 0
+                           : wg_perturb_delay(WG_TRACE_UNLINK, call, look.family.role);
     bool noted = begin_path(&note, WG_TRACE_UNLINK, call, caller, &look);
-    int result = call == WG_CALL_remove ? WG_REAL(remove)(path)
-                                        : WG_REAL(unlinkat)(directory_fd, path, flags);
+    note.record.flags |= delayed;
+    int result = noted && strikes(&note, &look) ? -1
+                 : call == WG_CALL_remove       ? WG_REAL(remove)(path)
+                                                : WG_REAL(unlinkat)(directory_fd, path, flags);
     if (noted) {
         note.record.offset = (int64_t)look.st.st_nlink;
         end_path(&note, result);
@@ -261,7 +278,7 @@ int wg_call_truncate(const char *path, off_t size)
     wg_probe_look(AT_FDCWD, path, true, &look);
     errno = saved_errno;
     bool noted = begin_path(&note, WG_TRACE_TRUNCATE, WG_CALL_truncate, WG_CALLER(), &look);
-    int result = WG_REAL(truncate)(path, size);
+    int result = noted && strikes(&note, &look) ? -1 : WG_REAL(truncate)(path, size);
     if (noted) {
         note.record.offset = look.st.st_size;
         note.record.length = size;

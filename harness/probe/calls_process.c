@@ -4,7 +4,7 @@
  *
  * A child made by fork knows itself from its wiped pages; fork() is recorded in the parent for its
  * own sake: a fork with connections open is where fork-use begins. Programs that are started with
- * an environment of their own get the two variables of the probe back, as far as there is room.
+ * an environment of their own get the variables of the probe back, as far as there is room.
  */
 #include "harness/probe/probe.h"
 #include "harness/probe/real.h"
@@ -24,6 +24,7 @@ pid_t wg_call_fork(void)
     bool noted = wg_probe.fd_max != 0 && wg_probe_live() && !wg_probe_in_vfork();
     if (noted)
         wg_note_begin(&note, WG_TRACE_FORK, WG_CALL_fork, WG_CALLER());
+    atomic_fetch_add(&wg_probe.perturb.children, 1);
     pid_t pid = WG_REAL(fork)();
     if (noted && pid != 0) {
         wg_note_result(&note, pid, pid < 0);
@@ -37,8 +38,6 @@ pid_t wg_call_fork(void)
 
 /* --- exec and spawn ------------------------------------------------------------------------- */
 
-#define SET_MAX 2
-
 /* An environment with the probe's variables, in memory of its own. */
 struct environment {
     char *const *list; /* what to pass on */
@@ -46,7 +45,11 @@ struct environment {
     size_t size;
 };
 
-static const char *const preload_name = "LD_PRELOAD";
+/* A variable of the probe's: what it has to be, and what was there before and goes behind it. */
+struct setting {
+    const char *name, *value, *more;
+};
+#define SETTINGS 4
 
 static size_t count_of(char *const *list)
 {
@@ -56,56 +59,103 @@ static size_t count_of(char *const *list)
     return count;
 }
 
-static const char *value_of(char *const *list, const char *name)
+static bool sets(const char *variable, const char *name)
 {
     size_t length = strlen(name);
+    return strncmp(variable, name, length) == 0 && variable[length] == '=';
+}
+
+static const char *value_of(char *const *list, const char *name)
+{
     for (size_t i = 0; list && list[i]; i++)
-        if (strncmp(list[i], name, length) == 0 && list[i][length] == '=')
-            return list[i] + length + 1;
+        if (sets(list[i], name))
+            return list[i] + strlen(name) + 1;
     return NULL;
 }
 
-/* Writes NAME=VALUE[:MORE]. */
-static char *put_setting(char *at, const char *name, const char *value, const char *more)
+/* SEED.N in hexadecimal. */
+static void put_chaos(char text[static 48])
 {
-    at = stpcpy(at, name);
+    static const char digits[] = "0123456789abcdef";
+    uint64_t line = wg_perturb_child_line();
+    char reversed[24];
+    int count = 0;
+    for (uint64_t rest = wg_probe.perturb.seed; count == 0 || rest > 0; rest /= 10)
+        reversed[count++] = (char)('0' + rest % 10);
+    while (count > 0)
+        *text++ = reversed[--count];
+    *text++ = '.';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *text++ = digits[line >> shift & 15];
+    *text = '\0';
+}
+
+/* Fills in what differs from the list; the number of settings. */
+static size_t make_settings(struct setting settings[static SETTINGS], char chaos[static 48],
+                            char *const *list)
+{
+    size_t count = 0;
+    const char *preload = value_of(list, "LD_PRELOAD");
+    const char *faults = value_of(list, WG_FAULT_ENV);
+    if (!preload || !strstr(preload, wg_probe.self))
+        settings[count++] = (struct setting){"LD_PRELOAD", wg_probe.self, preload};
+    if (!value_of(list, WG_TRACE_DIR_ENV))
+        settings[count++] = (struct setting){WG_TRACE_DIR_ENV, wg_probe.directory, NULL};
+    if (wg_probe.perturb.rules.count > 0 && !faults)
+        settings[count++] = (struct setting){WG_FAULT_ENV, wg_probe.perturb.faults_text, NULL};
+    if (wg_probe.perturb.chaos) {
+        put_chaos(chaos);
+        settings[count++] = (struct setting){WG_CHAOS_ENV, chaos, NULL};
+    }
+    return count;
+}
+
+/* Writes NAME=VALUE[:MORE]. */
+static char *put_setting(char *at, const struct setting *setting)
+{
+    at = stpcpy(at, setting->name);
     *at++ = '=';
-    at = stpcpy(at, value);
-    if (more && *more) {
+    at = stpcpy(at, setting->value);
+    if (setting->more && *setting->more) {
         *at++ = ':';
-        at = stpcpy(at, more);
+        at = stpcpy(at, setting->more);
     }
     return at + 1;
 }
 
 static void make_environment(struct environment *environment, char *const *list)
 {
+    struct setting settings[SETTINGS];
+    char chaos[48];
     *environment = (struct environment){.list = list};
-    const char *preload = value_of(list, preload_name);
-    bool has_preload = preload && strstr(preload, wg_probe.self);
-    if (wg_probe.fd_max == 0 || !wg_probe.self[0] ||
-        (has_preload && value_of(list, WG_TRACE_DIR_ENV)))
+    if (wg_probe.fd_max == 0 || !wg_probe.self[0])
+        return;
+    atomic_fetch_add(&wg_probe.perturb.children, 1);
+    size_t set = make_settings(settings, chaos, list);
+    if (set == 0)
         return;
     size_t count = count_of(list);
-    size_t pointers = (count + SET_MAX + 1) * sizeof(char *);
-    size_t size = pointers + sizeof wg_probe.self + sizeof wg_probe.directory + 64 +
-                  (preload ? strlen(preload) : 0);
+    size_t pointers = (count + set + 1) * sizeof(char *);
+    size_t size = pointers;
+    for (size_t i = 0; i < set; i++)
+        size += strlen(settings[i].name) + strlen(settings[i].value) + 3 +
+                (settings[i].more ? strlen(settings[i].more) : 0);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return;
     char **out = memory;
     char *text = (char *)memory + pointers;
     for (size_t i = 0; i < count; i++) {
-        bool ours = strncmp(list[i], "LD_PRELOAD=", 11) == 0 ||
-                    strncmp(list[i], WG_TRACE_DIR_ENV "=", sizeof WG_TRACE_DIR_ENV) == 0;
+        bool ours = false;
+        for (size_t j = 0; j < set; j++)
+            ours |= sets(list[i], settings[j].name);
         if (!ours)
             *out++ = list[i];
     }
-    *out++ = text;
-    text = has_preload ? put_setting(text, preload_name, preload, NULL)
-                       : put_setting(text, preload_name, wg_probe.self, preload);
-    *out++ = text;
-    put_setting(text, WG_TRACE_DIR_ENV, wg_probe.directory, NULL);
+    for (size_t i = 0; i < set; i++) {
+        *out++ = text;
+        text = put_setting(text, &settings[i]);
+    }
     *out = NULL;
     environment->list = memory;
     environment->memory = memory;

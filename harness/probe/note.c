@@ -128,6 +128,37 @@ void wg_opening_begin(struct wg_opening *opening, enum wg_trace_call call, const
                       &opening->before);
 }
 
+bool wg_opening_strikes(struct wg_opening *opening)
+{
+    struct wg_note *note = &opening->note;
+    struct wg_perturb *perturb = &wg_probe.perturb;
+    if ((!perturb->chaos && perturb->rules.count == 0) || wg_probe_in_vfork())
+        return false;
+    char path[WG_PROBE_PATH];
+    size_t size = strnlen(opening->path, WG_PROBE_PATH);
+    struct wg_family family = wg_probe_family_of_name(opening->path, size);
+    bool by_sqlite = wg_origin_is_sqlite((enum wg_trace_origin)note->record.origin);
+    if (family.role == WG_TRACE_ROLE_NONE && opening->looked)
+        family.role = opening->before.family.role;
+    if (family.role == WG_TRACE_ROLE_NONE && by_sqlite)
+        family.role = WG_TRACE_ROLE_DATABASE;
+    if (family.role == WG_TRACE_ROLE_NONE)
+        return false;
+    note->record.flags |=
+        wg_perturb_delay(WG_TRACE_OPEN, (enum wg_trace_call)note->record.call, family.role);
+    note->record.time_ns = wg_probe_now_ns();
+    note->record.role = (uint8_t)family.role;
+    size_t cut = size - (family.base < size ? family.base : size);
+    size = wg_probe_absolute(opening->directory_fd, opening->path, path);
+    if (perturb->rules.count > 0 && wg_probe_live())
+        note->record.path = wg_probe_string(path, size, &note->record.flags);
+    size -= cut < size ? cut : 0;
+    path[size] = '\0';
+    if (perturb->rules.count > 0 && wg_probe_live())
+        note->record.database = wg_probe_string(path, size, &note->record.flags);
+    return wg_perturb_strikes(note, path, 0, NULL);
+}
+
 /* Is there a NAME-wal, left behind or in use? */
 static bool has_wal(const struct wg_opening *opening)
 {

@@ -3,9 +3,9 @@
  * probe.h - the inside of libwalgrind-probe.so, which LD_PRELOAD puts into other people's programs.
  *
  * The law of injected code. After start-up the probe
- *   - never allocates with malloc, never takes a lock, never waits for another thread, never calls
- *     stdio, and calls only what is async-signal-safe; memory comes from mappings made at start-up
- *     or after a fork, and what does not fit is counted as lost;
+ *   - never allocates with malloc, never takes a lock, never waits (unless a delay was asked for),
+ *     never calls stdio, and calls only what is async-signal-safe; memory comes from mappings made
+ * at start-up or after a fork, and what does not fit is counted as lost;
  *   - returns what the real function returned with the errno that it left, unless a fault was asked
  *     for;
  *   - works after fork in any thread, in a vfork child, in a signal handler, with every descriptor
@@ -20,6 +20,8 @@
  *   origin.c    who called: SQLite or other code, modules, native stacks
  *   script.c    the Python frames of the calling thread
  *   note.c      from a call and its state to a record
+ *   fault.c     the language of --fault and --chaos
+ *   perturb.c   the delays and faults that were asked for
  *   calls_*.c   the functions that stand in for libc's and SQLite's
  *
  * State that belongs to this process's trace file lives in `struct wg_probe_local`, in pages with
@@ -35,6 +37,7 @@
 #ifndef WG_HARNESS_PROBE_PROBE_H
 #define WG_HARNESS_PROBE_PROBE_H
 
+#include "harness/probe/fault.h"
 #include "harness/wire/trace.h"
 
 #include <stdatomic.h>
@@ -119,6 +122,21 @@ struct wg_probe_local {
     _Atomic uint8_t real_chunks[WG_PROBE_CHUNKS]; /* 1 when its pages are there, 2 refused */
     _Atomic uint32_t intern[WG_PROBE_INTERN];     /* references */
     _Atomic uint8_t announced[WG_PROBE_MODULES];  /* modules that have their record */
+    /* Counters of perturb.c; in use also while there is no file. */
+    _Atomic uint64_t points[WG_TRACE_TYPE_COUNT][WG_TRACE_ROLE_COUNT];
+    _Atomic uint64_t fault_calls[WG_FAULT_RULES_MAX];
+    _Atomic int64_t fault_bytes[WG_FAULT_RULES_MAX];
+};
+
+/* What was asked for with --chaos and --fault. */
+struct wg_perturb {
+    bool chaos;
+    uint64_t seed;
+    uint64_t line; /* this process's place in the tree of processes, 0 for the first */
+    _Atomic uint32_t
+        children; /* forks, execs and spawns so far, those of its parent before included */
+    struct wg_fault_rules rules;
+    char faults_text[WG_FAULT_RULES_MAX * WG_FAULT_TEXT_MAX];
 };
 
 enum wg_local_state { WG_LOCAL_NEW, WG_LOCAL_MAKING, WG_LOCAL_READY, WG_LOCAL_DEAD };
@@ -150,6 +168,7 @@ struct wg_probe {
     char exe_text[WG_PROBE_PATH], command_text[WG_PROBE_PATH];
     char directory[4096];
     char self[WG_PROBE_PATH]; /* path of this library, for environments that lost it */
+    struct wg_perturb perturb;
 };
 
 extern struct wg_probe wg_probe;
@@ -264,6 +283,36 @@ void wg_note_took(struct wg_note *note);
 /* Writes the record and restores errno. */
 void wg_note_end(struct wg_note *note);
 
+/* --- perturb.c --- */
+/* Reads the environment; after the names of the program are known. */
+void wg_perturb_start(void);
+/* In a forked child, once it has its file. */
+void wg_perturb_forked(void);
+/* What a program that is started now is to be given as its place. */
+uint64_t wg_perturb_child_line(void);
+uint16_t wg_perturb_delay_now(uint16_t type, enum wg_trace_call call, enum wg_trace_role role);
+bool wg_perturb_strikes_now(struct wg_note *note, const char *database, size_t size, size_t *cut);
+/* Waits before a call, if chaos says so; the flags for its record. */
+static inline uint16_t wg_perturb_delay(uint16_t type, enum wg_trace_call call,
+                                        enum wg_trace_role role)
+{
+    return wg_probe.perturb.chaos ? wg_perturb_delay_now(type, call, role) : 0;
+}
+/*
+ * Asks, just before the call that the note is about, whether it shall fail; then errno is set and
+ * the call is not made. `size` is what it transfers. Instead of failing it may be cut to `cut`
+ * bytes (NULL: it cannot be cut), which else is left alone. Marks the note.
+ */
+static inline bool wg_perturb_strikes(struct wg_note *note, const char *database, size_t size,
+                                      size_t *cut)
+{
+    return wg_probe.perturb.rules.count > 0 && wg_perturb_strikes_now(note, database, size, cut);
+}
+static inline const char *wg_entry_database(const struct wg_fd *entry)
+{
+    return entry->database ? entry->database->text : NULL;
+}
+
 /* open() of any kind: tracking starts when what was opened belongs to a family. */
 struct wg_opening {
     struct wg_note note;
@@ -277,6 +326,8 @@ struct wg_opening {
 };
 /* `opening->path`, `directory_fd`, `flags` and `mode` are set by the caller. */
 void wg_opening_begin(struct wg_opening *opening, enum wg_trace_call call, const void *caller);
+/* A delay and a fault for it, if they were asked for; true: it fails with errno set. */
+bool wg_opening_strikes(struct wg_opening *opening);
 void wg_opening_end(struct wg_opening *opening, int fd);
 /* Tracks descriptors that came with the process: over exec, or before the probe started. */
 void wg_opening_inherited(int fd);

@@ -222,8 +222,10 @@ bool wg_probe_attach(void)
         describe(local);
         wg_probe.last_start_ns = local->header->start_ns;
         atomic_store_explicit(&local->state, WG_LOCAL_READY, memory_order_release);
-        if (parent_ns != 0)
+        if (parent_ns != 0) {
+            wg_perturb_forked();
             say_forked(parent_ns);
+        }
     } else {
         /* Without descriptors now, there may be some later; everything else will not get better. */
         atomic_store(&local->state, why == EMFILE || why == ENFILE ? WG_LOCAL_NEW : WG_LOCAL_DEAD);
@@ -343,6 +345,7 @@ __attribute__((constructor(101))) static void start(void)
     wg_probe_find_reals();
     learn_identity();
     learn_self();
+    wg_perturb_start();
     if (make_tables() && wg_probe_attach()) {
         struct wg_note note;
         wg_note_begin(&note, WG_TRACE_PROCESS, WG_CALL_none, NULL);

@@ -133,7 +133,10 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
       "sqlite3_backup_init; connection: target, offset: source connection")                         \
     X(LIMIT, "limit", RARE, "setrlimit; offset: resource, length: new soft limit")                  \
     X(MARK, "mark", RARE, "written by the harness: text names what begins or ends")                 \
-    X(FAULT, "fault", RARE, "a fault or delay that was asked for; text: which, call: where")        \
+    X(FAULT, "fault", RARE,                                                                         \
+      "a fault or delay that was asked for, before the call that it befell; text: the "             \
+      "specification or \"delay\"; result: type of that call's record, length: number of the "      \
+      "matching call, offset: microseconds of a delay, error: what the call is made to fail with")  \
     X(ACCEPT, "accept", RARE,                                                                       \
       "only failures for want of a descriptor (EMFILE, ENFILE); fd, dev, ino, path: a database "    \
       "that the process has open")

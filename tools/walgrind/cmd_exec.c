@@ -8,6 +8,7 @@
 #include "harness/trace/trace.h"
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/foreground.h"
+#include "tools/walgrind/perturb.h"
 #include "tools/walgrind/run_directory.h"
 #include "tools/walgrind/watch.h"
 
@@ -15,11 +16,13 @@
 
 struct exec_options {
     const char *output;
+    struct wg_perturb_options perturb;
 };
 
 static const struct wg_option options_table[] = {
     {"output", 'o', WG_OPTION_STRING, offsetof(struct exec_options, output), "DIR",
      "Where to keep the record. Default: a new directory below .walgrind/runs.", 0, 0},
+    WG_PERTURB_OPTIONS(struct exec_options),
     {0},
 };
 
@@ -116,9 +119,11 @@ static int exec_command(int argc, char **argv)
         goto out;
     if (parsed == 0 && command.count == 0)
         wg_err_set(&err, WG_ERR_USAGE, "no command; as in: walgrind exec -- ./my-server");
-    if (!wg_err_is_set(&err) && wg_run_directory_create(options.output, &run, &err) == 0) {
+    if (!wg_err_is_set(&err) && wg_perturb_check(&options.perturb, &err) == 0 &&
+        wg_run_directory_create(options.output, &run, &err) == 0) {
         traces = wg_format("%s/trace", run.path);
         program = wg_watch_find_program(command.items[0]);
+        wg_perturb_apply(&options.perturb);
         if (wg_watch_begin(traces, &err) == 0)
             status = wg_foreground_run(command.items, &err);
     }
@@ -129,6 +134,7 @@ static int exec_command(int argc, char **argv)
     wg_run_directory_publish(&run);
     print_gaps(trace, program);
     print_summary(trace, run.path);
+    wg_perturb_print(trace, &options.perturb, stderr);
     long findings = print_findings(trace, run.path, &err);
     exit_code = wg_foreground_exit_code(status);
     if (findings < 0)
@@ -138,6 +144,7 @@ static int exec_command(int argc, char **argv)
 out:
     wg_trace_destroy(trace);
     wg_run_directory_finish(&run);
+    wg_strv_finish(&options.perturb.faults);
     wg_strv_finish(&command);
     free(program);
     free(traces);

@@ -20,10 +20,12 @@
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/keys.h"
 #include "tools/walgrind/locate.h"
+#include "tools/walgrind/perturb.h"
 #include "tools/walgrind/repeat.h"
 #include "tools/walgrind/run_config.h"
 #include "tools/walgrind/run_directory.h"
 #include "tools/walgrind/run_tests.h"
+#include "tools/walgrind/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +64,7 @@ struct session {
     struct wg_strv patterns;
     char *suite_binary, *refserver;
     char *repeat_prefix;
+    char *traces; /* NULL: the probe is not loaded from here */
     struct wg_strv server_argv, server_env, init_argv, check_argv, inputs;
     const char *ready_path;
     struct wg_template *tmpl;
@@ -102,6 +105,7 @@ static void session_finish(struct session *session)
     free(session->suite_binary);
     free(session->refserver);
     free(session->repeat_prefix);
+    free(session->traces);
 }
 
 /* Signals arrive through a descriptor, so that the loop handles them like everything else. A full
@@ -253,7 +257,11 @@ static int build_template(struct session *session, struct wg_err *err)
         .command = session->init_argv.items,
         .inputs = session->inputs.items,
     };
-    if (wg_template_get(&spec, &session->tmpl, err) != 0)
+    /* What is perturbed is the work on the clones, not the making of the template. */
+    wg_perturb_withdraw();
+    int made = wg_template_get(&spec, &session->tmpl, err);
+    wg_perturb_apply(&session->options.perturb);
+    if (made != 0)
         return -1;
     uint64_t bytes = 0;
     if (wg_tree_size(wg_template_path(session->tmpl), &bytes, err) != 0)
@@ -328,6 +336,33 @@ static void print_start(const struct session *session, const struct wg_reaped *r
         fprintf(stderr, "shuffled with --seed=%ld\n", session->options.seed);
 }
 
+/* Perturbations act in the probe, which the server and the tests inherit. */
+static int begin_perturbing(struct session *session, struct wg_err *err)
+{
+    const struct wg_perturb_options *perturb = &session->options.perturb;
+    if (!wg_perturb_is_set(perturb) || wg_watch_is_watched()) {
+        wg_perturb_apply(perturb);
+        return 0;
+    }
+    session->traces = wg_format("%s/trace", session->directory.path);
+    wg_perturb_apply(perturb);
+    return wg_watch_begin(session->traces, err);
+}
+
+/* What the perturbations did. */
+static void print_perturbations(const struct session *session)
+{
+    struct wg_err err = WG_ERR_INIT;
+    struct wg_trace *trace = NULL;
+    if (!session->traces)
+        return;
+    if (wg_trace_open(session->traces, &trace, &err) == 0)
+        wg_perturb_print(trace, &session->options.perturb, stderr);
+    else
+        fprintf(stderr, "walgrind run: the trace cannot be read: %s\n", err.message);
+    wg_trace_destroy(trace);
+}
+
 static int prepare(struct session *session, struct wg_err *err)
 {
     struct wg_reaped reaped;
@@ -335,8 +370,9 @@ static int prepare(struct session *session, struct wg_err *err)
     if (block_signals(session, err) != 0 || check_strategy(session->options.reset, err) != 0 ||
         choose_server(session, err) != 0 ||
         wg_run_directory_create(session->options.run_directory, &session->directory, err) != 0 ||
-        open_suite(session, err) != 0 || select_tests(session, err) != 0 ||
-        build_template(session, err) != 0 || open_record(session, err) != 0) {
+        begin_perturbing(session, err) != 0 || open_suite(session, err) != 0 ||
+        select_tests(session, err) != 0 || build_template(session, err) != 0 ||
+        open_record(session, err) != 0) {
         wg_run_directory_discard(&session->directory);
         return -1;
     }
@@ -490,6 +526,7 @@ static int run(int argc, char **argv)
     emit_run_started(&session, argc, argv);
     if (execute(&session, &err) != 0)
         internal_error(&session, &err);
+    print_perturbations(&session);
     exit_code = conclude(&session);
 out:
     session_finish(&session);

@@ -88,6 +88,15 @@ static void print_lock(const struct wg_trace_record *record)
            (long long)record->length);
 }
 
+/* Which call it befell, the how many-th at its point, and how long or with what. */
+static void print_fault(const struct wg_trace_record *record)
+{
+    printf(" at %s %lld", wg_trace_type_name((enum wg_trace_type)record->result),
+           (long long)record->length);
+    if (record->offset > 0)
+        printf(" for %lld us", (long long)record->offset);
+}
+
 static void print_event(const struct wg_trace *trace, const struct trace_options *options,
                         const struct wg_trace_event *event, int64_t start_ns)
 {
@@ -102,9 +111,12 @@ static void print_event(const struct wg_trace *trace, const struct trace_options
         printf(" fd %d", record->fd);
     if (event->type == WG_TRACE_LOCK)
         print_lock(record);
+    if (event->type == WG_TRACE_FAULT)
+        print_fault(record);
     if (record->error)
         printf(" error %d", record->error);
-    else if (event->type != WG_TRACE_LOCK && event->type != WG_TRACE_MODULE)
+    else if (event->type != WG_TRACE_LOCK && event->type != WG_TRACE_MODULE &&
+             event->type != WG_TRACE_FAULT)
         printf(" = %lld", (long long)record->result);
     if (event->type != WG_TRACE_MODULE && record->caller)
         printf(" by %s", wg_trace_origin_name(event->origin));

@@ -96,6 +96,7 @@ const struct wg_option wg_run_config_options[] = {
      "are replaced): it exits with 1 after printing a line per violation. Default: --check of the "
      "reference server; 'none' turns it off.",
      0, 0},
+    WG_PERTURB_OPTIONS(struct wg_run_config),
     {"files", 0, WG_OPTION_FLAG, OPTION(files), NULL,
      "Tests may look into the server's databases and files (--no-files: those that do are skipped).",
      0, 0},
@@ -166,6 +167,7 @@ void wg_run_config_finish(struct wg_run_config *options)
     wg_strv_finish(&options->server_args);
     wg_strv_finish(&options->init_args);
     wg_strv_finish(&options->server_env);
+    wg_strv_finish(&options->perturb.faults);
     wg_strv_finish(&options->config_texts);
 }
 
@@ -219,6 +221,8 @@ int wg_run_config_read(const struct wg_command *command, int argc, char **argv,
     parsed = wg_command_parse(command, argc, argv, false, ret_options, ret_operands, err);
     if (parsed == 0 && ret_options->tests)
         parsed = wg_run_tests_check(ret_options, ret_operands, err);
+    if (parsed == 0 && wg_perturb_check(&ret_options->perturb, err) != 0)
+        parsed = -1;
     if (parsed == 0)
         settle(ret_options);
     return parsed;

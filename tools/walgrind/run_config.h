@@ -4,6 +4,7 @@
 #define WG_TOOLS_WALGRIND_RUN_CONFIG_H
 
 #include "tools/walgrind/command.h"
+#include "tools/walgrind/perturb.h"
 #include "tools/walgrind/selection.h"
 #include "tools/walgrind/suite_rules.h"
 
@@ -40,6 +41,7 @@ struct wg_run_config {
     struct wg_strv server_env;
     const char *reset;
     const char *check;
+    struct wg_perturb_options perturb;
     bool files;
     bool progress;
     const char *config;

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/walgrind/topics.h"
 
+#include "harness/probe/fault.h"
 #include "harness/run/filter.h"
 #include "harness/wire/events.h"
 
 #define OUTCOME_LINE(identifier, name, failure, meaning) "\n" name ": " meaning
 #define CLASS_LINE(identifier, name, fails, meaning)     "\n" name ": " meaning
 #define PREDICATE_LINE(name, argument, meaning)          "\n" #name ": " meaning
+
+#define KIND_WORD(word, error, types)     " " word
+#define CALL_WORD(name, type, cuttable)   " " #name
+#define ROLE_WORD(identifier, name, what) " " name
+
+#define FAULT_KINDS WG_FAULT_KINDS(KIND_WORD)
+#define FAULT_CALLS WG_FAULT_CALLS(CALL_WORD)
+#define FILE_ROLES  WG_TRACE_ROLES(ROLE_WORD)
 
 /* To add a topic: a row. What has a table elsewhere is made from that table. */
 const struct wg_topic wg_topics[] = {
@@ -51,6 +60,25 @@ const struct wg_topic wg_topics[] = {
      "with, WALGRIND_DATA, and WALGRIND_URL with --server.\n\n"
      "WALGRIND_SANDBOX says where databases are cloned to; without it a tmpfs with enough room is "
      "taken, else TMPDIR. XDG_CACHE_HOME holds the templates. NO_COLOR turns colours off."},
+    {"faults", "what --fault=SPEC and --chaos=SEED do",
+     "Both act in the probe, on files of databases, in the command, the server, the tests and "
+     "whatever they start. The variables WALGRIND_FAULT (specifications separated by ';') and "
+     "WALGRIND_CHAOS (the seed) carry them, and do the same as the options.\n\n"
+     "A specification is KIND, or KIND:KEY=VALUE,KEY=VALUE and so on. KIND is what a call fails "
+     "with, or short, which lets it transfer a part only:" FAULT_KINDS ".\n\n"
+     "A call is made to fail when all keys fit. call= names a function or a type of record of "
+     "'walgrind trace'; without it, it is what usually fails so. role= is any but the first of:" FILE_ROLES
+     ". database= and program= are parts of a path. nth=N strikes the N-th such call of each "
+     "process and no other, from=N that and all that follow. after=BYTES strikes once the process "
+     "has written so much, and cuts the write that goes over (100, 64K, 2M). bytes=N is how much "
+     "'short' transfers.\n\n"
+     "Functions that can be made to fail:" FAULT_CALLS ".\n\n"
+     "Chaos delays calls before locks, opens, mappings of the -shm, writes to the database (a "
+     "checkpoint, in WAL mode), syncs, truncations and unlinks, by up to 16 ms. The delays follow "
+     "from the seed, the process's place in the tree of processes and the number of its calls "
+     "alone, so a program with one thread meets the same ones again.\n\n"
+     "Each fault and delay is in the record: 'walgrind trace'. What was injected is never a "
+     "finding."},
     {"exit-codes", "what the exit code says",
      "0: passed, nothing was found.\n"
      "1: tests failed, or something was found.\n"
