@@ -11,6 +11,7 @@
 #define WG_LIMIT_TEST_NAME      256          /* bytes of suite/test[label] with the NUL */
 #define WG_LIMIT_TEST_OUTPUT    (1u << 20)   /* bytes of stdout + stderr kept per test */
 #define WG_LIMIT_TEST_MESSAGES  64           /* assertion records kept per test */
+#define WG_LIMIT_TEST_BESIDE    64           /* names of tests that ran beside a failed one */
 #define WG_LIMIT_MESSAGE        (16u << 10)  /* bytes of one assertion message */
 #define WG_LIMIT_PACKET         (64u << 10)  /* bytes of one packet of the suite protocol */
 #define WG_LIMIT_PARAMS         100000       /* cases of one parameterised test */

@@ -2,12 +2,54 @@
 #include "harness/report/failure.h"
 
 #include "harness/base/json.h"
+#include "harness/base/limit.h"
 #include "harness/report/diff_text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void wg_failure_describe(const json_t *test, struct wg_buf *out)
+#define BESIDE_SHOWN     10
+#define COMPANY_TEXT_MAX (64u << 10)
+
+char *wg_failure_beside(const json_t *test, size_t shown)
+{
+    const json_t *names = json_object_get(test, "beside");
+    size_t count = json_array_size(names), i;
+    int64_t more = wg_json_int(test, "beside_more", 0);
+    struct wg_buf text;
+    wg_buf_init(&text, (shown + 1) * WG_LIMIT_TEST_NAME);
+    for (i = 0; i < count && i < shown; i++)
+        wg_buf_printf(&text, "%s%s", i > 0 ? ", " : "",
+                      json_string_value(json_array_get(names, i)));
+    more += (int64_t)(count - i);
+    if (more > 0)
+        wg_buf_printf(&text, " and %lld more", (long long)more);
+    return wg_buf_steal(&text);
+}
+
+char *wg_failure_company(const struct wg_model *model, const json_t *test)
+{
+    size_t index;
+    json_t *name;
+    struct wg_buf text;
+    wg_buf_init(&text, COMPANY_TEXT_MAX);
+    json_t *seen = json_object();
+    const json_t *beside = json_object_get(test, "beside");
+    if (json_array_size(beside) > 0 && wg_model_is_concurrency_dependent(model, test)) {
+        wg_buf_puts(&text, wg_json_str(test, "repeat", ""));
+        json_object_set_new(seen, wg_json_str(test, "test", ""), json_true());
+        json_array_foreach(beside, index, name)
+        {
+            if (!json_object_get(seen, json_string_value(name)))
+                wg_buf_printf(&text, " '%s'", json_string_value(name));
+            json_object_set_new(seen, json_string_value(name), json_true());
+        }
+    }
+    json_decref(seen);
+    return wg_buf_steal(&text);
+}
+
+void wg_failure_describe(const struct wg_model *model, const json_t *test, struct wg_buf *out)
 {
     size_t index;
     json_t *message;
@@ -22,12 +64,22 @@ void wg_failure_describe(const json_t *test, struct wg_buf *out)
             wg_buf_printf(out, "%s:%lld: ", file, (long long)wg_json_int(message, "line", 0));
         wg_buf_printf(out, "%s\n", wg_json_str(message, "message", ""));
     }
+    if (wg_model_is_concurrency_dependent(model, test))
+        wg_buf_puts(out, "concurrency-dependent: passed when isolated\n");
+    char *beside = wg_failure_beside(test, BESIDE_SHOWN);
+    if (beside[0])
+        wg_buf_printf(out, "ran beside: %s\n", beside);
+    free(beside);
     if (stacks[0])
         wg_buf_printf(out, "stacks:\n%s\n", stacks);
     char *changes = wg_changes_text(test, "");
     wg_buf_puts(out, changes);
     free(changes);
     wg_buf_printf(out, "repeat: %s\n", wg_json_str(test, "repeat", ""));
+    char *company = wg_failure_company(model, test);
+    if (company[0])
+        wg_buf_printf(out, "repeat in company: %s\n", company);
+    free(company);
 }
 
 const char *wg_skip_reason(const json_t *test)

@@ -28,11 +28,11 @@ static void put_property(FILE *out, const char *name, const char *value)
     put_escaped(out, value, "%\r\n:,");
 }
 
-static void put_failure(FILE *out, const json_t *test)
+static void put_failure(FILE *out, const struct wg_model *model, const json_t *test)
 {
     struct wg_buf text;
     wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
-    wg_failure_describe(test, &text);
+    wg_failure_describe(model, test, &text);
     const char *file = wg_json_str(test, "file", "");
     fputs("::error ", out);
     if (file[0]) {
@@ -54,7 +54,7 @@ void wg_github_write_annotations(const struct wg_model *model, FILE *out)
     for (size_t i = 0; i < model->finished.count && left > 0; i++) {
         const json_t *test = model->finished.items[i];
         if (wg_outcome_is_failure(wg_outcome_of(wg_json_str(test, "outcome", "")))) {
-            put_failure(out, test);
+            put_failure(out, model, test);
             left--;
         }
     }
@@ -83,11 +83,11 @@ static void put_cell(FILE *out, const char *text)
     }
 }
 
-static void put_row(FILE *out, const json_t *test)
+static void put_row(FILE *out, const struct wg_model *model, const json_t *test)
 {
     struct wg_buf text;
     wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
-    wg_failure_describe(test, &text);
+    wg_failure_describe(model, test, &text);
     fputs("| ", out);
     put_cell(out, wg_json_str(test, "test", ""));
     fprintf(out, " | %s | %s | ", wg_json_str(test, "mode", ""), wg_json_str(test, "outcome", ""));
@@ -106,7 +106,7 @@ static void put_failures(const struct wg_model *model, FILE *out)
         if (rows == 0)
             fputs("\n| test | mode | outcome | why |\n|---|---|---|---|\n", out);
         if (rows++ < WG_GITHUB_ROWS)
-            put_row(out, test);
+            put_row(out, model, test);
         else
             left_out++;
     }

@@ -90,7 +90,7 @@ static void write_flaky(xmlTextWriter *writer, const json_t *test)
     free(text);
 }
 
-static void write_case(xmlTextWriter *writer, const json_t *test)
+static void write_case(xmlTextWriter *writer, const struct wg_model *model, const json_t *test)
 {
     enum wg_outcome outcome = wg_outcome_of(wg_json_str(test, "outcome", ""));
     const char *name = wg_json_str(test, "test", "");
@@ -110,7 +110,7 @@ static void write_case(xmlTextWriter *writer, const json_t *test)
     if (element) {
         struct wg_buf text;
         wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
-        wg_failure_describe(test, &text);
+        wg_failure_describe(model, test, &text);
         char *first_line = strndup(text.data, strcspn(text.data, "\n"));
         if (!first_line)
             abort();
@@ -133,7 +133,8 @@ static void write_case(xmlTextWriter *writer, const json_t *test)
     xmlTextWriterEndElement(writer);
 }
 
-static void write_group(xmlTextWriter *writer, const struct group *group, const char *timestamp)
+static void write_group(xmlTextWriter *writer, const struct wg_model *model,
+                        const struct group *group, const char *timestamp)
 {
     xmlTextWriterStartElement(writer, BAD_CAST "testsuite");
     attribute(writer, "name", group->name);
@@ -145,7 +146,7 @@ static void write_group(xmlTextWriter *writer, const struct group *group, const 
     attribute(writer, "timestamp", timestamp);
     attribute(writer, "hostname", "localhost");
     for (size_t i = 0; i < group->count; i++)
-        write_case(writer, group->tests[i]);
+        write_case(writer, model, group->tests[i]);
     xmlTextWriterEndElement(writer);
 }
 
@@ -213,7 +214,7 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
     attribute_number(writer, "skipped", skipped);
     attribute_seconds(writer, "time", wg_json_real(model->run_finished, "ms", 0));
     for (size_t i = 0; i < count; i++) {
-        write_group(writer, &groups[i], timestamp);
+        write_group(writer, model, &groups[i], timestamp);
         free(groups[i].tests);
     }
     xmlTextWriterEndElement(writer);

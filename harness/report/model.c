@@ -345,7 +345,7 @@ bool wg_model_is_concurrency_dependent(const struct wg_model *model, const json_
 {
     bool passed_isolated = false;
     const char *test = wg_json_str(finished, "test", "");
-    if (strcmp(wg_json_str(finished, "mode", ""), "none") != 0)
+    if (model->mode_count < 2 || strcmp(wg_json_str(finished, "mode", ""), "none") != 0)
         return false;
     for (size_t i = 0; i < model->finished.count; i++) {
         const json_t *other = model->finished.items[i];

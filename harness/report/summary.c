@@ -17,6 +17,7 @@
 #define RATES_SHOWN          20
 #define EVIDENCE_LINES_SHOWN 20
 #define LIST_SHOWN           3
+#define BESIDE_SHOWN         10
 
 static const struct {
     const char *mode;
@@ -135,11 +136,20 @@ static void print_failure(const struct wg_model *model, const json_t *finished,
     print_text_member(finished, "output", "output", out);
     print_text_member(finished, "stacks", "stacks", out);
     print_changes(finished, out);
+    char *beside = wg_failure_beside(finished, BESIDE_SHOWN);
+    if (beside[0])
+        fprintf(out, "    ran beside: %s\n", beside);
+    free(beside);
     for (size_t i = 0; i < model->evidence.count; i++)
         if (strcmp(wg_json_str(model->evidence.items[i], "test", ""),
                    wg_json_str(finished, "test", "-")) == 0)
             print_evidence_line(model->evidence.items[i], "    evidence: ", out);
-    fprintf(out, "    repeat: %s\n\n", wg_json_str(finished, "repeat", ""));
+    fprintf(out, "    repeat: %s\n", wg_json_str(finished, "repeat", ""));
+    char *company = wg_failure_company(model, finished);
+    if (company[0])
+        fprintf(out, "    repeat in company: %s\n", company);
+    free(company);
+    fputc('\n', out);
 }
 
 static void print_failures(const struct wg_model *model, const struct style *style, FILE *out)

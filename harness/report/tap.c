@@ -19,11 +19,11 @@ static void put_escaped(FILE *out, const char *text)
 }
 
 /* The block of YAML below a test point: a literal scalar, each line indented. */
-static void put_diagnostics(FILE *out, const json_t *test)
+static void put_diagnostics(FILE *out, const struct wg_model *model, const json_t *test)
 {
     struct wg_buf text;
     wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
-    wg_failure_describe(test, &text);
+    wg_failure_describe(model, test, &text);
     fprintf(out, "  ---\n  outcome: %s\n  file: '%s'\n  line: %lld\n  message: |\n",
             wg_json_str(test, "outcome", ""), wg_json_str(test, "file", ""),
             (long long)wg_json_int(test, "line", 0));
@@ -36,7 +36,7 @@ static void put_diagnostics(FILE *out, const json_t *test)
     wg_buf_finish(&text);
 }
 
-static void put_test(FILE *out, size_t number, const json_t *test)
+static void put_test(FILE *out, size_t number, const struct wg_model *model, const json_t *test)
 {
     enum wg_outcome outcome = wg_outcome_of(wg_json_str(test, "outcome", ""));
     bool failed = wg_outcome_is_failure(outcome);
@@ -49,7 +49,7 @@ static void put_test(FILE *out, size_t number, const json_t *test)
     }
     fputc('\n', out);
     if (failed)
-        put_diagnostics(out, test);
+        put_diagnostics(out, model, test);
 }
 
 void wg_tap_write(const struct wg_model *model, int version, FILE *out)
@@ -58,7 +58,7 @@ void wg_tap_write(const struct wg_model *model, int version, FILE *out)
     enum wg_verdict verdict = wg_model_verdict(model);
     fprintf(out, "TAP version %d\n1..%zu\n", version, count + 1);
     for (size_t i = 0; i < count; i++)
-        put_test(out, i + 1, model->finished.items[i]);
+        put_test(out, i + 1, model, model->finished.items[i]);
     fprintf(out, "%s %zu - verdict: %s, %ld I/O errors in %ld requests\n",
             verdict == WG_VERDICT_PASS ? "ok" : "not ok", count + 1, wg_verdict_name(verdict),
             wg_model_io_errors(model), model->requests);

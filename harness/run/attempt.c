@@ -55,6 +55,9 @@ struct wg_attempt {
     size_t messages_dropped;
     struct wg_buf output;
     long requests;
+
+    const struct wg_test *beside[WG_LIMIT_TEST_BESIDE]; /* that ran meanwhile on the same server */
+    size_t beside_count;                                /* all of them, also those without place */
 };
 
 static void close_fd(int *fd)
@@ -117,6 +120,19 @@ const struct wg_test *wg_attempt_test(const struct wg_attempt *attempt)
 int wg_attempt_tries(const struct wg_attempt *attempt)
 {
     return attempt->options.try_number;
+}
+
+static void note_beside(struct wg_attempt *attempt, const struct wg_attempt *other)
+{
+    if (attempt->beside_count < WG_LIMIT_TEST_BESIDE)
+        attempt->beside[attempt->beside_count] = other->options.test;
+    attempt->beside_count++;
+}
+
+void wg_attempt_meet(struct wg_attempt *attempt, struct wg_attempt *other)
+{
+    note_beside(attempt, other);
+    note_beside(other, attempt);
 }
 
 int wg_attempt_event_fd(const struct wg_attempt *attempt)
@@ -407,6 +423,18 @@ static void add_numbers(json_t *members, const json_t *exit_message)
         json_object_set(members, "survivors", survivors);
 }
 
+static void add_beside(json_t *members, const struct wg_attempt *attempt)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < attempt->beside_count && i < WG_LIMIT_TEST_BESIDE; i++)
+        json_array_append_new(names, json_string(attempt->beside[i]->full_name));
+    json_object_set_new(members, "beside", names);
+    if (attempt->beside_count > WG_LIMIT_TEST_BESIDE)
+        json_object_set_new(
+            members, "beside_more",
+            json_integer((json_int_t)(attempt->beside_count - WG_LIMIT_TEST_BESIDE)));
+}
+
 /* Whether an outcome asks for a look, or another try. What never ran would not run then either. */
 static bool is_worth_a_try(enum wg_outcome outcome)
 {
@@ -453,6 +481,8 @@ enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, wg_attempt_inspect
         json_object_set_new(
             members, "stacks",
             wg_json_string_new(attempt->stacks_text.data, attempt->stacks_text.size));
+    if (attempt->beside_count > 0 && is_worth_a_try(outcome))
+        add_beside(members, attempt);
     if (inspect && is_worth_a_try(outcome)) {
         json_t *more = inspect(context, attempt);
         json_object_update(members, more);

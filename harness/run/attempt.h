@@ -44,6 +44,9 @@ long long wg_attempt_number(const struct wg_attempt *attempt);
 const struct wg_test *wg_attempt_test(const struct wg_attempt *attempt);
 int wg_attempt_tries(const struct wg_attempt *attempt); /* that failed before this one */
 
+/* Two tests share a server just now: if one fails, its event names the other. */
+void wg_attempt_meet(struct wg_attempt *attempt, struct wg_attempt *other);
+
 /* Descriptors to poll for input, -1 when closed or not there. */
 int wg_attempt_event_fd(const struct wg_attempt *attempt);
 int wg_attempt_output_fd(const struct wg_attempt *attempt);

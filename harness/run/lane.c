@@ -322,6 +322,9 @@ static void start_test(struct wg_lane *lane, const struct wg_queued *entry)
     struct wg_err err = WG_ERR_INIT;
     struct wg_attempt *attempt = NULL;
     if (wg_attempt_start(&options, lane->round->client, lane->round->log, &attempt, &err) == 0) {
+        for (int i = 0; i < lane->concurrency; i++)
+            if (lane->attempts[i])
+                wg_attempt_meet(lane->attempts[i], attempt);
         lane->attempts[place] = attempt;
         lane->running++;
         lane->alone = test->exclusive;

@@ -39,7 +39,8 @@
       "attempt, test, unit, mode, round, outcome, ms, reason, file, line, description, messages, " \
       "output, output_cut, requests, user_us, system_us, max_rss_kib, survivors, stacks, repeat, " \
       "try: from the second on; retried: true when another try follows, which decides; "           \
-      "of a failure: changes, kept or not_kept (fixtures/unit/inspect.h)")                         \
+      "of a failure: beside, the tests that ran on the same server meanwhile, beside_more; "       \
+      "changes, kept or not_kept (fixtures/unit/inspect.h)")                                       \
     X(RESET, "reset", "unit, after, ms, ok, message, holder_pid, databases: [path, strategy, us]") \
     X(EVIDENCE, "evidence",                                                                        \
       "unit, mode, round, class, source, code, name, message, test, request, file")                \

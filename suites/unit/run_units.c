@@ -44,6 +44,23 @@ Test(run_units, exclusive_test_comes_last_in_the_swarm)
     wg_model_finish(&model);
 }
 
+Test(run_units, failure_in_the_swarm_names_who_ran_beside_it)
+{
+    struct wg_model model;
+    const char *const select[] = {"ends/hangs", "plain/passes", NULL};
+    run_sample(&(struct run_setup){.mode = "none", .select = select}, &model);
+
+    const json_t *beside = json_object_get(run_finished(&model, "ends/hangs"), "beside");
+    cr_assert(eq(sz, json_array_size(beside), 1));
+    cr_expect(eq(str, (char *)json_string_value(json_array_get(beside, 0)), "plain/passes"));
+    cr_expect(json_object_get(run_finished(&model, "plain/passes"), "beside") == NULL);
+    wg_model_finish(&model);
+
+    run_sample(&(struct run_setup){.mode = "suite", .select = select}, &model);
+    cr_expect(json_object_get(run_finished(&model, "ends/hangs"), "beside") == NULL);
+    wg_model_finish(&model);
+}
+
 Test(run_units, unit_that_does_not_start_leaves_its_tests_unrun_and_fails_the_run)
 {
     struct wg_model model;
