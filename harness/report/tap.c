@@ -18,18 +18,42 @@ static void put_escaped(FILE *out, const char *text)
     }
 }
 
+/* A scalar of YAML in single quotes. */
+static void put_quoted(FILE *out, const char *name, const char *text)
+{
+    fprintf(out, "  %s: '", name);
+    for (; *text; text++)
+        fputs(*text == '\'' ? "''" : (char[]){*text == '\n' ? ' ' : *text, '\0'}, out);
+    fputs("'\n", out);
+}
+
+/* A line of a literal scalar: YAML allows no control characters in it but the tab. */
+static void put_line(FILE *out, const char *text, size_t length)
+{
+    fputs("    ", out);
+    while (length > 0 && text[length - 1] == '\r')
+        length--;
+    for (size_t i = 0; i < length; i++) {
+        bool control = ((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f;
+        fputs(control ? "\xef\xbf\xbd" : (char[]){text[i], '\0'}, out);
+    }
+    fputc('\n', out);
+}
+
 /* The block of YAML below a test point: a literal scalar, each line indented. */
 static void put_diagnostics(FILE *out, const struct wg_model *model, const json_t *test)
 {
     struct wg_buf text;
     wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
     wg_failure_describe(model, test, &text);
-    fprintf(out, "  ---\n  outcome: %s\n  file: '%s'\n  line: %lld\n  message: |\n",
-            wg_json_str(test, "outcome", ""), wg_json_str(test, "file", ""),
-            (long long)wg_json_int(test, "line", 0));
-    for (const char *at = text.data; *at;) {
+    fprintf(out, "  ---\n  outcome: %s\n", wg_json_str(test, "outcome", ""));
+    put_quoted(out, "file", wg_json_str(test, "file", ""));
+    fprintf(out, "  line: %lld\n  message: |\n", (long long)wg_json_int(test, "line", 0));
+    /* Blanks at its beginning would say how far all lines are indented ("|2" is unknown to prove).
+     */
+    for (const char *at = text.data + strspn(text.data, " \t\n"); *at;) {
         size_t length = strcspn(at, "\n");
-        fprintf(out, "    %.*s\n", (int)length, at);
+        put_line(out, at, length);
         at += length + (at[length] == '\n');
     }
     fputs("  ...\n", out);

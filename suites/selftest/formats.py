@@ -4,17 +4,24 @@
 
     formats.py WALGRIND
 
-TAP is read by prove, the others by a parser; what must be escaped is compared letter by letter. Prints one line per
-failed check and exits with 1.
+TAP is read by prove and its blocks by a YAML parser, the others by their parsers; what people and CI systems read is
+compared with golden/ letter by letter (WALGRIND_GOLDEN=update writes it anew). Prints one line per failed check and
+exits with 1.
 """
+import difflib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import textwrap
+import xml.etree.ElementTree
 
+import yaml
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 WALGRIND = os.path.abspath(sys.argv[1])
-AWKWARD = "50% #x a|b <i>\nsecond: line, `code`"
+AWKWARD = "  50% #x a|b <i>\nsecond: line, `code`\x1b[0m ::error::\r\n'third'"
 problems = []
 
 
@@ -24,21 +31,35 @@ def check(claim, holds, shown=""):
         print(f"FAIL {claim}: {shown}")
 
 
+def golden(name, text):
+    path = os.path.join(HERE, "golden", name)
+    if os.environ.get("WALGRIND_GOLDEN") == "update":
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = difflib.unified_diff(file.read().splitlines(), text.splitlines(), path, "now", lineterm="")
+    difference = "\n".join(lines)
+    check(f"{name} is as it was", not difference, difference)
+
+
 def finished(attempt, name, outcome, at_ms, ms, **more):
     return {"event": "test-finished", "at_ns": at_ms * 10**6, "attempt": attempt, "test": name, "unit": 1, "worker": 2,
-            "mode": "none", "round": 1, "outcome": outcome, "ms": ms, "file": "suites/a,b.c", "line": 7,
+            "mode": "none", "round": 1, "outcome": outcome, "ms": ms, "file": "suites/a,b'c.c", "line": 7,
             "repeat": f"walgrind run '{name}'", **more}
 
 
 RECORD = (
     {"event": "run-started", "version": 1, "wall": "2026-01-31T00:00:00.000000Z"},
+    {"event": "round-started", "mode": "suite", "round": 1, "tests": 1},
+    {**finished(9, "a/fails#x", "passed", 5, 3.0), "mode": "suite"},
+    {"event": "round-finished", "mode": "suite", "round": 1, "ms": 5.0},
     {"event": "round-started", "mode": "none", "round": 1, "tests": 3},
     {"event": "unit-started", "unit": 1, "mode": "none", "round": 1, "name": "all"},
     {"event": "test-started", "at_ns": 10 * 10**6, "attempt": 1, "test": "a/fails#x", "unit": 1, "worker": 2},
     {"event": "request", "at_ns": 15 * 10**6, "attempt": 1, "unit": 1, "method": "GET", "path": "/x", "status": 500,
      "ms": 2.0},
-    finished(1, "a/fails#x", "failed", 20, 10.0, reason="",
-             messages=[{"event": "fail", "file": "suites/a,b.c", "line": 9, "message": AWKWARD}]),
+    finished(1, "a/fails#x", "failed", 20, 10.0, reason="", beside=[f"b/{i}_*" for i in range(11)], beside_more=2,
+             messages=[{"event": "fail", "file": "", "line": 9, "message": AWKWARD}]),
     {"event": "reset", "at_ns": 21 * 10**6, "unit": 1, "after": "a/fails#x", "ms": 0.5, "ok": True},
     finished(2, "a/passes", "passed", 30, 5.0),
     finished(3, "a/skips", "skipped", 31, 0.0, reason="no # here"),
@@ -55,10 +76,10 @@ def write(directory, events):
 
 
 def report(directory, form, **environment):
-    done = subprocess.run([WALGRIND, "report", f"--format={form}", directory], text=True, stdout=subprocess.PIPE,
+    done = subprocess.run([WALGRIND, "report", f"--format={form}", directory], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60, check=False,
                           env={**os.environ, "GITHUB_STEP_SUMMARY": "", **environment})
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout.decode()
 
 
 def prove(text, place):
@@ -73,15 +94,15 @@ def tap(place):
     code, text = report(f"{place}/bad", "tap")
     check("tap: the exit code is the verdict's", code == 1, code)
     lines = text.splitlines()
-    check("tap: version and plan", lines[:2] == ["TAP version 14", "1..4"], lines[:2])
-    check("tap: a hash is escaped", lines[2] == "not ok 1 - a/fails\\#x (none)", lines[2])
-    check("tap: the message stands in a block", "    suites/a,b.c:9: 50% #x a|b <i>" in lines and
-          "    second: line, `code`" in lines, text)
-    check("tap: a skip has its reason", "ok 3 - a/skips (none) # SKIP no \\# here" in lines, text)
-    check("tap: the verdict counts", lines[-1].startswith("not ok 4 - verdict: FAIL"), lines[-1])
+    golden("report.tap", text)
+    block = yaml.safe_load(textwrap.dedent(text.split("  ---\n")[1].split("  ...\n")[0]))
+    check("tap: the block is YAML", block["file"] == "suites/a,b'c.c" and block["line"] == 7 and
+          block["message"].splitlines()[:2] == ["50% #x a|b <i>", "second: line, `code`\ufffd[0m ::error::"],
+          block)
+    check("tap: the verdict counts", lines[-1].startswith("not ok 5 - verdict: FAIL"), lines[-1])
     check("tap13: the same but for its version", report(f"{place}/bad", "tap13")[1] == text.replace("14", "13", 1))
     code, shown = prove(report(f"{place}/bad", "tap13")[1], place)
-    check("tap: prove sees two failures of four", code != 0 and "Failed 2/4" in shown and "1 skipped" in shown, shown)
+    check("tap: prove sees two failures of five", code != 0 and "Failed 2/5" in shown and "1 skipped" in shown, shown)
     code, shown = prove(report(f"{place}/good", "tap13")[1], place)
     check("tap: prove passes a run that passed", code == 0 and "Result: PASS" in shown, shown)
     code, shown = prove(report(f"{place}/cut", "tap13")[1], place)
@@ -92,14 +113,11 @@ def github(place):
     summary = f"{place}/summary.md"
     code, text = report(f"{place}/bad", "github", GITHUB_STEP_SUMMARY=summary)
     check("github: the exit code is the verdict's", code == 1, code)
-    check("github: annotations", text.splitlines() == [
-        "::error file=suites/a%2Cb.c,line=7,title=a/fails#x (none)::suites/a,b.c:9: 50%25 #x a|b <i>%0Asecond: line, "
-        "`code`%0Arepeat: walgrind run 'a/fails#x'%0A",
-        "::error title=walgrind::FAIL, 2 failures, 1 I/O errors in 1 requests"], text)
-    with open(summary, encoding="utf-8") as file:
+    golden("report.github", text)
+    check("github: nothing else looks like a command", len([line for line in text.splitlines() if "::" in line]) == 2, text)
+    with open(summary, encoding="utf-8", newline="") as file:
         markdown = file.read()
-    check("github: the table of failures", "| a/fails#x | none | failed | suites/a,b.c:9: 50% #x a\\|b &lt;i&gt; |" in
-          markdown.splitlines(), markdown)
+    golden("summary.md", markdown)
     check("markdown: the same", report(f"{place}/bad", "markdown")[1] == markdown)
     code, text = report(f"{place}/good", "github")
     check("github: a run that passed is a notice", code == 0 and text.startswith("::notice title=walgrind::PASS"), text)
@@ -125,9 +143,49 @@ def result(place):
     check("json: the verdict",
           (document["verdict"], document["exit_code"], document["io_errors"]) == ("FAIL", 1, 1), document)
     check("json: the tests", [(test["test"], test["outcome"]) for test in document["tests"]] ==
-          [("a/fails#x", "failed"), ("a/passes", "passed"), ("a/skips", "skipped")], document["tests"])
-    check("json: counts of outcomes", document["modes"][0]["outcomes"]["skipped"] == 1, document["modes"])
+          [("a/fails#x", "passed"), ("a/fails#x", "failed"), ("a/passes", "passed"), ("a/skips", "skipped")], document["tests"])
+    check("json: what failed in company only", document["tests"][1]["concurrency_dependent"] and
+          len([test for test in document["tests"] if "concurrency_dependent" in test]) == 1, document["tests"])
+    check("json: counts of outcomes", document["modes"][1]["outcomes"]["skipped"] == 1, document["modes"])
     check("json: evidence", [item["class"] for item in document["evidence"]] == ["io"], document["evidence"])
+
+
+def junit(place):
+    code, text = report(f"{place}/bad", "junit")
+    check("junit: the exit code is the verdict's", code == 1, code)
+    xml.etree.ElementTree.fromstring(text)
+    golden("report.junit", text)
+
+
+# What each format must be when its run was killed, whatever had been written.
+READERS = {
+    "tty": lambda text: "verdict: " in text and "PASS" not in text,
+    "json": lambda text: json.loads(text)["verdict"] != "PASS",
+    "junit": xml.etree.ElementTree.fromstring,
+    "tap": lambda text: "Bail out!" in text or "not ok" in text,
+    "github": lambda text: "::error title=walgrind::" in text,
+    "perfetto": lambda text: isinstance(json.loads(text)["traceEvents"], list),
+    "html": lambda text: text.rstrip().endswith("</html>"),
+}
+
+
+def killed(place):
+    """The record may end within any line: what it holds until there is reported, and is never a pass."""
+    text = "".join(json.dumps(event) + "\n" for event in RECORD)
+    ends = [0]
+    for line in text.splitlines(keepends=True):
+        ends += [ends[-1] + len(line)]
+    os.makedirs(f"{place}/killed")
+    for begin, end in zip(ends, ends[1:]):
+        with open(f"{place}/killed/events.jsonl", "w", encoding="utf-8") as file:
+            file.write(text[:(begin + end) // 2])
+        for form, reads in READERS.items():
+            code, shown = report(f"{place}/killed", form)
+            try:
+                good = code in (1, 3) and reads(shown) is not False
+            except (ValueError, LookupError, xml.etree.ElementTree.ParseError) as error:
+                good, shown = False, f"{error}: {shown}"
+            check(f"{form}: a run that was killed after {begin} bytes", good, f"{code} {shown[:400]}")
 
 
 with tempfile.TemporaryDirectory(prefix="walgrind formats ") as directory:
@@ -135,6 +193,6 @@ with tempfile.TemporaryDirectory(prefix="walgrind formats ") as directory:
     good = [event for event in RECORD if event.get("outcome") != "failed" and event["event"] != "evidence"]
     write(f"{directory}/good", good)
     write(f"{directory}/cut", good[:-2])
-    for part in (tap, github, perfetto, result):
+    for part in (tap, github, junit, perfetto, result, killed):
         part(directory)
 sys.exit(1 if problems else 0)
