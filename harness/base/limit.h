@@ -12,6 +12,8 @@
 #define WG_LIMIT_TEST_OUTPUT    (1u << 20)   /* bytes of stdout + stderr kept per test */
 #define WG_LIMIT_TEST_MESSAGES  64           /* assertion records kept per test */
 #define WG_LIMIT_TEST_BESIDE    64           /* names of tests that ran beside a failed one */
+#define WG_LIMIT_STACKS         (256u << 10) /* bytes of stacks kept per test that timed out */
+#define WG_LIMIT_SERVER_LOG_CUT (32u << 10)  /* bytes of the server log kept per failed test */
 #define WG_LIMIT_MESSAGE        (16u << 10)  /* bytes of one assertion message */
 #define WG_LIMIT_PACKET         (64u << 10)  /* bytes of one packet of the suite protocol */
 #define WG_LIMIT_PARAMS         100000       /* cases of one parameterised test */
@@ -31,7 +33,6 @@
 #define WG_LIMIT_CHECK_LINES    200          /* violations kept per run of the check command */
 #define WG_LIMIT_EVIDENCE       200          /* I/O-error evidence records kept in a report */
 #define WG_LIMIT_HTML_REQUESTS  200000       /* requests drawn on the page of a run */
-#define WG_LIMIT_HTML_LOG_LINES 200          /* lines of the server log per failed test there */
 #define WG_LIMIT_BISECT_COMMITS 20000        /* commits of one bisection, GOOD among them */
 #define WG_LIMIT_BISECT_LOG     (256u << 20) /* bytes of the log of one bisection */
 #define WG_LIMIT_BISECT_OUTPUT  (64u << 10)  /* bytes of output kept of a failed run */

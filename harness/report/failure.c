@@ -54,7 +54,9 @@ void wg_failure_describe(const struct wg_model *model, const json_t *test, struc
     size_t index;
     json_t *message;
     const char *reason = wg_json_str(test, "reason", "");
-    const char *stacks = wg_json_str(test, "stacks", "");
+    static const struct {
+        const char *member, *title;
+    } stacks[] = {{"stacks", "stacks"}, {"server_stacks", "stacks of the server"}};
     if (reason[0])
         wg_buf_printf(out, "%s\n", reason);
     json_array_foreach(json_object_get(test, "messages"), index, message)
@@ -70,8 +72,11 @@ void wg_failure_describe(const struct wg_model *model, const json_t *test, struc
     if (beside[0])
         wg_buf_printf(out, "ran beside: %s\n", beside);
     free(beside);
-    if (stacks[0])
-        wg_buf_printf(out, "stacks:\n%s\n", stacks);
+    for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
+        const char *text = wg_json_str(test, stacks[i].member, "");
+        if (text[0])
+            wg_buf_printf(out, "%s:\n%s\n", stacks[i].title, text);
+    }
     char *changes = wg_changes_text(test, "");
     wg_buf_puts(out, changes);
     free(changes);

@@ -21,9 +21,7 @@ struct page {
     struct wg_model model;
     json_t *tests, *requests, *details, *problems, *marks;
     json_t *started; /* attempt -> [start in ms, worker] */
-    json_t *failed;  /* unit -> test -> detail (borrowed by `details` too) */
-    json_t *told;    /* test -> lines of evidence */
-    json_t *logs;    /* unit -> path of the server's log */
+    json_t *told;    /* test -> lines of evidence; shared with the details */
 };
 
 static double at_ms(const json_t *event)
@@ -36,15 +34,15 @@ static void key_of(const json_t *event, const char *member, char *key, size_t si
     snprintf(key, size, "%lld", (long long)wg_json_int(event, member, 0));
 }
 
-/* The object below `key`, made when it is not there. Borrowed. */
-static json_t *child_of(json_t *object, const char *key)
+/* The lines of evidence about a test, to which later ones will be added. Borrowed. */
+static json_t *told_of(struct page *page, const char *test)
 {
-    json_t *child = json_object_get(object, key);
-    if (!child) {
-        child = json_object();
-        json_object_set_new(object, key, child);
+    json_t *lines = json_object_get(page->told, test);
+    if (!lines) {
+        lines = json_array();
+        json_object_set_new(page->told, test, lines);
     }
-    return child;
+    return lines;
 }
 
 static void take_start(struct page *page, const json_t *event)
@@ -76,12 +74,13 @@ static void take_request(struct page *page, const json_t *event)
     free(line);
 }
 
-/* A copy of the event's members that the page shows, with room for evidence and log. */
+/* A copy of the event's members that the page shows. */
 static json_t *detail_new(const json_t *event)
 {
-    static const char *const members[] = {"reason", "file",   "line",  "messages",
-                                          "output", "stacks", "repeat"};
-    json_t *detail = json_pack("{s:[], s:[]}", "evidence", "log");
+    static const char *const members[] = {"reason",        "file",       "line",
+                                          "messages",      "output",     "stacks",
+                                          "server_stacks", "server_log", "repeat"};
+    json_t *detail = json_object();
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         json_t *member = json_object_get(event, members[i]);
         if (member)
@@ -95,9 +94,8 @@ static json_t *detail_new(const json_t *event)
 
 static void take_finish(struct page *page, const json_t *event)
 {
-    char key[24], unit[24];
+    char key[24];
     key_of(event, "attempt", key, sizeof key);
-    key_of(event, "unit", unit, sizeof unit);
     const char *test = wg_json_str(event, "test", "");
     const char *outcome = wg_json_str(event, "outcome", "");
     const json_t *started = json_object_get(page->started, key);
@@ -112,7 +110,7 @@ static void take_finish(struct page *page, const json_t *event)
         json_t *detail = detail_new(event);
         index = (json_int_t)json_array_size(page->details);
         json_array_append_new(page->details, detail);
-        json_object_set(child_of(page->failed, unit), test, detail);
+        json_object_set(detail, "evidence", told_of(page, test));
     }
     json_array_append_new(
         page->tests,
@@ -132,14 +130,8 @@ static void take_evidence(struct page *page, const json_t *event)
         wg_format("%s%s: %s; %s %s", wg_json_str(event, "class", ""), number ? number : "", message,
                   wg_json_str(event, "source", ""), wg_json_str(event, "request", ""));
     json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), "evidence"));
-    if (test[0]) {
-        json_t *lines = json_object_get(page->told, test);
-        if (!lines) {
-            lines = json_array();
-            json_object_set_new(page->told, test, lines);
-        }
-        json_array_append_new(lines, wg_json_string_new(text, strlen(text)));
-    }
+    if (test[0])
+        json_array_append_new(told_of(page, test), wg_json_string_new(text, strlen(text)));
     if (json_array_size(page->problems) < WG_LIMIT_EVIDENCE) {
         char *where = wg_format("unit %lld %s", (long long)wg_json_int(event, "unit", 0), test);
         json_array_append_new(page->problems,
@@ -171,13 +163,8 @@ static void take_verified(struct page *page, const json_t *event)
 static void take_event(void *context, enum wg_event_kind kind, const json_t *event)
 {
     struct page *page = context;
-    char unit[24];
     wg_model_apply(&page->model, kind, event);
     switch (kind) {
-    case WG_EVENT_UNIT_STARTED:
-        key_of(event, "unit", unit, sizeof unit);
-        json_object_set(page->logs, unit, json_object_get(event, "log"));
-        break;
     case WG_EVENT_TEST_STARTED: take_start(page, event); break;
     case WG_EVENT_REQUEST: take_request(page, event); break;
     case WG_EVENT_TEST_FINISHED: take_finish(page, event); break;
@@ -196,48 +183,6 @@ static void take_event(void *context, enum wg_event_kind kind, const json_t *eve
         take_problem(page, event, "harness error", wg_json_str(event, "message", ""));
         break;
     default: break;
-    }
-}
-
-/* Value of the member "test" of a log line, cut out of the text. NULL when it has none. */
-static char *test_of_line(const char *line)
-{
-    static const char member[] = "\"test\":\"";
-    const char *at = strstr(line, member);
-    if (!at)
-        return NULL;
-    at += sizeof member - 1;
-    return wg_strndup(at, strcspn(at, "\""));
-}
-
-/* Gives every failed test of the unit the lines of the log that name it. */
-static void take_log(const json_t *tests, const char *path)
-{
-    char *line = NULL;
-    size_t room = 0;
-    FILE *file = fopen(path, "re");
-    while (file && getline(&line, &room, file) > 0) {
-        char *test = test_of_line(line);
-        json_t *log = test ? json_object_get(json_object_get(tests, test), "log") : NULL;
-        if (log && json_array_size(log) < WG_LIMIT_HTML_LOG_LINES)
-            json_array_append_new(log, wg_json_string_new(line, strcspn(line, "\n")));
-        free(test);
-    }
-    free(line);
-    if (file)
-        fclose(file);
-}
-
-/* What becomes known only at the end: evidence and log of each failed test. */
-static void finish_details(struct page *page)
-{
-    const char *unit, *test;
-    json_t *tests, *detail;
-    json_object_foreach(page->failed, unit, tests)
-    {
-        json_object_foreach(tests, test, detail)
-            json_object_set(detail, "evidence", json_object_get(page->told, test));
-        take_log(tests, json_string_value(json_object_get(page->logs, unit)));
     }
 }
 
@@ -314,13 +259,10 @@ int wg_html_write(const char *events_path, const char *path, struct wg_err *err)
                         .problems = json_array(),
                         .marks = json_array(),
                         .started = json_object(),
-                        .failed = json_object(),
-                        .told = json_object(),
-                        .logs = json_object()};
+                        .told = json_object()};
     wg_model_init(&page.model);
     int rc = wg_events_read(events_path, take_event, &page, err);
     if (rc == 0) {
-        finish_details(&page);
         json_t *data =
             json_pack("{s:s, s:o, s:O, s:O, s:O, s:O, s:O}", "verdict",
                       wg_verdict_name(wg_model_verdict(&page.model)), "facts",
@@ -330,8 +272,8 @@ int wg_html_write(const char *events_path, const char *path, struct wg_err *err)
         json_decref(data);
     }
     wg_model_finish(&page.model);
-    json_t *const owned[] = {page.tests,   page.requests, page.details, page.problems, page.marks,
-                             page.started, page.failed,   page.told,    page.logs};
+    json_t *const owned[] = {page.tests, page.requests, page.details, page.problems,
+                             page.marks, page.started,  page.told};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         json_decref(owned[i]);
     return rc;

@@ -14,6 +14,7 @@
 
 /* Lines of a failed test's output that are shown; the events keep all. */
 #define OUTPUT_LINES_SHOWN   30
+#define LOG_LINES_SHOWN      10
 #define RATES_SHOWN          20
 #define EVIDENCE_LINES_SHOWN 20
 #define LIST_SHOWN           3
@@ -79,13 +80,19 @@ static void print_messages(const json_t *finished, FILE *out)
         fprintf(out, "    … and %lld more messages\n", (long long)dropped);
 }
 
-static void print_text_member(const json_t *finished, const char *key, const char *title, FILE *out)
+static void print_last_lines(const json_t *finished, const char *key, const char *title, int lines,
+                             FILE *out)
 {
     const char *text = wg_json_str(finished, key, "");
     if (!text[0])
         return;
     fprintf(out, "    %s:\n", title);
-    print_indented(out, text, "      ", OUTPUT_LINES_SHOWN);
+    print_indented(out, text, "      ", lines);
+}
+
+static void print_text_member(const json_t *finished, const char *key, const char *title, FILE *out)
+{
+    print_last_lines(finished, key, title, OUTPUT_LINES_SHOWN, out);
 }
 
 static void print_evidence_line(const json_t *evidence, const char *indent, FILE *out)
@@ -135,6 +142,8 @@ static void print_failure(const struct wg_model *model, const json_t *finished,
     print_messages(finished, out);
     print_text_member(finished, "output", "output", out);
     print_text_member(finished, "stacks", "stacks", out);
+    print_text_member(finished, "server_stacks", "stacks of the server", out);
+    print_last_lines(finished, "server_log", "server log while it ran", LOG_LINES_SHOWN, out);
     print_changes(finished, out);
     char *beside = wg_failure_beside(finished, BESIDE_SHOWN);
     if (beside[0])

@@ -5,6 +5,7 @@
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
 #include "harness/run/classify.h"
+#include "harness/run/server_log.h"
 #include "harness/run/stacks.h"
 #include "harness/sys/process.h"
 
@@ -32,7 +33,8 @@ struct wg_attempt {
     struct wg_event_log *log;
     int event_fd;
     int output_fd;
-    pid_t pid; /* 0 before "started" */
+    pid_t pid;        /* 0 before "started" */
+    int64_t log_from; /* size of the server's log when it began */
     int64_t started_ns;
     int64_t ended_ns;
 
@@ -42,7 +44,7 @@ struct wg_attempt {
     bool aborted;
     char *lost; /* why the fork server is gone, NULL while it is there */
     struct wg_stacks *stacks;
-    struct wg_buf stacks_text;
+    struct wg_buf stacks_text, server_stacks_text;
 
     bool exited;
     int status;
@@ -72,6 +74,8 @@ int wg_attempt_start(const struct wg_attempt_options *options, struct wg_suite_c
 {
     int rc = -1;
     int channel[2] = {-1, -1}, output[2] = {-1, -1};
+    int64_t log_from =
+        wg_server_log_size(options->log_path); /* before the test can ask for anything */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0) {
         wg_err_errno(err, "socketpair for a test");
         goto out;
@@ -92,11 +96,13 @@ int wg_attempt_start(const struct wg_attempt_options *options, struct wg_suite_c
     attempt->event_fd = channel[0];
     attempt->output_fd = output[0];
     channel[0] = output[0] = -1;
+    attempt->log_from = log_from;
     attempt->started_ns = wg_clock_now_ns();
     attempt->deadline = wg_deadline_in_ms(options->timeout_ms);
     attempt->messages = json_array();
     wg_buf_init(&attempt->output, WG_LIMIT_TEST_OUTPUT);
-    wg_buf_init(&attempt->stacks_text, WG_LIMIT_PACKET);
+    wg_buf_init(&attempt->stacks_text, WG_LIMIT_STACKS);
+    wg_buf_init(&attempt->server_stacks_text, WG_LIMIT_STACKS);
     *ret_attempt = attempt;
     rc = 0;
 out:
@@ -272,34 +278,40 @@ static void send_kill(struct wg_attempt *attempt)
     wg_suite_client_kill(attempt->client, attempt->options.number, SIGKILL);
 }
 
-void wg_attempt_tick(struct wg_attempt *attempt)
+static void finish_stacks(struct wg_attempt *attempt)
+{
+    wg_stacks_finish(attempt->stacks, &attempt->stacks_text, &attempt->server_stacks_text);
+    attempt->stacks = NULL;
+}
+
+bool wg_attempt_tick(struct wg_attempt *attempt, pid_t server)
 {
     if (attempt->exited || attempt->lost)
-        return;
+        return false;
     if (attempt->stop == STOP_STACKS && wg_stacks_ready(attempt->stacks)) {
-        wg_stacks_finish(attempt->stacks, &attempt->stacks_text);
-        attempt->stacks = NULL;
+        finish_stacks(attempt);
         send_term(attempt);
-        return;
+        return false;
     }
     if (!wg_deadline_passed(attempt->deadline))
-        return;
+        return false;
     switch (attempt->stop) {
     case STOP_NOT:
         attempt->timed_out = true;
         if (attempt->pid == 0) {
             send_kill(attempt);
-            return;
+            return false;
         }
         attempt->stop = STOP_STACKS;
-        attempt->stacks = wg_stacks_start(attempt->pid);
+        attempt->stacks = wg_stacks_start(attempt->pid, server);
         /* Looked at again when the debugger has ended, and now and then for its own deadline. */
         attempt->deadline = wg_deadline_in_ms(100);
-        return;
-    case STOP_STACKS: attempt->deadline = wg_deadline_in_ms(100); return;
-    case STOP_TERM: send_kill(attempt); return;
-    case STOP_KILL: return;
+        return server > 0;
+    case STOP_STACKS: attempt->deadline = wg_deadline_in_ms(100); break;
+    case STOP_TERM: send_kill(attempt); break;
+    case STOP_KILL: break;
     }
+    return false;
 }
 
 void wg_attempt_abort(struct wg_attempt *attempt, bool force)
@@ -423,6 +435,29 @@ static void add_numbers(json_t *members, const json_t *exit_message)
         json_object_set(members, "survivors", survivors);
 }
 
+static void add_text(json_t *members, const char *name, const struct wg_buf *text)
+{
+    if (text->size > 0)
+        json_object_set_new(members, name, wg_json_string_new(text->data, text->size));
+}
+
+/* Where in the server's log it is, and of a failure what it says. */
+static void add_server_log(json_t *members, const struct wg_attempt *attempt, bool with_text)
+{
+    const char *path = attempt->options.log_path;
+    int64_t to = wg_server_log_size(path);
+    if (to <= attempt->log_from)
+        return;
+    json_object_set_new(members, "log",
+                        json_pack("[I, I]", (json_int_t)attempt->log_from, (json_int_t)to));
+    if (!with_text)
+        return;
+    char *text = wg_server_log_cut(path, attempt->log_from, to, attempt->options.test->full_name);
+    if (text[0])
+        json_object_set_new(members, "server_log", wg_json_string_new(text, strlen(text)));
+    free(text);
+}
+
 static void add_beside(json_t *members, const struct wg_attempt *attempt)
 {
     json_t *names = json_array();
@@ -456,7 +491,7 @@ enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, wg_attempt_inspect
     wg_attempt_read_events(attempt);
     wg_attempt_read_output(attempt);
     if (attempt->stacks)
-        wg_stacks_finish(attempt->stacks, &attempt->stacks_text);
+        finish_stacks(attempt);
     char reason[512];
     enum wg_outcome outcome = decide(attempt, reason, sizeof reason);
     if (outcome == WG_OUTCOME_PASSED && attempt->options.try_number > 0) {
@@ -477,10 +512,9 @@ enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, wg_attempt_inspect
     json_object_set_new(members, "requests", json_integer(attempt->requests));
     add_numbers(members, attempt->exit_message);
     add_try(members, &attempt->options, *ret_retry);
-    if (attempt->stacks_text.size > 0)
-        json_object_set_new(
-            members, "stacks",
-            wg_json_string_new(attempt->stacks_text.data, attempt->stacks_text.size));
+    add_text(members, "stacks", &attempt->stacks_text);
+    add_text(members, "server_stacks", &attempt->server_stacks_text);
+    add_server_log(members, attempt, is_worth_a_try(outcome));
     if (attempt->beside_count > 0 && is_worth_a_try(outcome))
         add_beside(members, attempt);
     if (inspect && is_worth_a_try(outcome)) {
@@ -494,6 +528,7 @@ enum wg_outcome wg_attempt_finish(struct wg_attempt *attempt, wg_attempt_inspect
     close_fd(&attempt->output_fd);
     wg_buf_finish(&attempt->output);
     wg_buf_finish(&attempt->stacks_text);
+    wg_buf_finish(&attempt->server_stacks_text);
     json_decref(attempt->exit_message);
     free(attempt->lost);
     free(attempt->repeat);

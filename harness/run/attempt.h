@@ -32,9 +32,10 @@ struct wg_attempt_options {
     int timeout_ms; /* for this attempt */
     int grace_ms;
     const struct wg_strv *env;
-    const char *repeat; /* command line that repeats it */
-    int try_number;     /* 0: the first */
-    bool may_retry;     /* another try follows if this one fails */
+    const char *repeat;   /* command line that repeats it */
+    const char *log_path; /* of the server, as long as the attempt lives; NULL: there is none */
+    int try_number;       /* 0: the first */
+    bool may_retry;       /* another try follows if this one fails */
 };
 
 int wg_attempt_start(const struct wg_attempt_options *options, struct wg_suite_client *client,
@@ -61,8 +62,11 @@ void wg_attempt_read_output(struct wg_attempt *attempt);
 /* "started" or "exited" of the fork server for this attempt. */
 void wg_attempt_take_message(struct wg_attempt *attempt, const json_t *message);
 
-/* Acts on deadlines and on a debugger that has ended. */
-void wg_attempt_tick(struct wg_attempt *attempt);
+/*
+ * Acts on deadlines and on debuggers that have ended. When the deadline of the test has passed, the
+ * stacks of `server` are taken too, unless it is 0; true in that case.
+ */
+bool wg_attempt_tick(struct wg_attempt *attempt, pid_t server);
 
 /* The run is being stopped: SIGTERM now, or SIGKILL when `force`. The outcome will be "not-run". */
 void wg_attempt_abort(struct wg_attempt *attempt, bool force);

@@ -4,6 +4,7 @@
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
 #include "harness/run/classify.h"
+#include "harness/sys/process.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 /* A server that dies again and again is given up after so many replacements. */
 #define UNIT_REPLACEMENTS_MAX 3
 #define UNIT_POLL_FDS         8
+#define LOOK_AGAIN_MS         10000
 
 enum lane_state {
     LANE_IDLE,
@@ -46,7 +48,10 @@ struct wg_lane {
 
     struct wg_attempt **attempts; /* the running ones, `concurrency` places, NULL where free */
     int running;
-    bool alone; /* an exclusive test runs */
+    bool alone;   /* an exclusive test runs */
+    pid_t server; /* of the unit, 0 when it is not ours */
+    struct wg_deadline look_again;
+    char *log_path; /* of the unit's server */
 };
 
 struct wg_lane *wg_lane_create(struct wg_round *round, const char *name, int index,
@@ -68,6 +73,7 @@ void wg_lane_destroy(struct wg_lane *lane)
         return;
     assert(lane->running == 0 && !lane->unit);
     free(lane->attempts);
+    free(lane->log_path);
     free(lane);
 }
 
@@ -210,7 +216,8 @@ static void begin_unit(struct wg_lane *lane)
     lane->unit_number = ++*lane->round->next_unit;
     lane->begun_ns = wg_clock_now_ns();
     lane->server_died = lane->replace = lane->needs_reset = lane->verify = lane->killed = false;
-    char *log_path = wg_format("%s/%lld-%s-%s.log", run->log_directory, lane->unit_number,
+    free(lane->log_path);
+    lane->log_path = wg_format("%s/%lld-%s-%s.log", run->log_directory, lane->unit_number,
                                lane->round->mode->name, lane->name);
     struct wg_unit_request request = {
         .number = lane->unit_number,
@@ -219,7 +226,7 @@ static void begin_unit(struct wg_lane *lane)
         .round = lane->round->number,
         .resets = !lane->round->mode->swarm,
         .sandbox_directory = run->sandbox,
-        .log_path = log_path,
+        .log_path = lane->log_path,
     };
     struct wg_err err = WG_ERR_INIT;
     if (run->ops->begin(run->provider, &request, lane->round->log, &lane->unit, &err) == 0) {
@@ -232,7 +239,6 @@ static void begin_unit(struct wg_lane *lane)
         drain_queue(lane, err.message);
         lane->state = LANE_DONE;
     }
-    free(log_path);
 }
 
 static void stop_unit(struct wg_lane *lane)
@@ -260,6 +266,8 @@ static void await_ready(struct wg_lane *lane)
             json_real((double)(wg_clock_now_ns() - lane->begun_ns) / (double)WG_NS_PER_MS));
         emit(lane, WG_EVENT_UNIT_STARTED, members);
         lane->verify = true;
+        lane->server = wg_pidfd_process(ops->process_fd(lane->unit));
+        lane->look_again = wg_deadline_in_ms(0);
         lane->state = LANE_READY;
         return;
     }
@@ -318,6 +326,7 @@ static void start_test(struct wg_lane *lane, const struct wg_queued *entry)
     snprintf(number, sizeof number, "%d", options.timeout_ms / 5 * 4);
     wg_strv_setenv(&env, "WALGRIND_HTTP_TIMEOUT_MS", number);
     options.env = &env;
+    options.log_path = lane->log_path;
 
     struct wg_err err = WG_ERR_INIT;
     struct wg_attempt *attempt = NULL;
@@ -369,6 +378,13 @@ static json_t *inspect(void *object, const struct wg_attempt *attempt)
                         : json_object();
 }
 
+/* A debugger stops the server for a moment: for many tests that time out together it does so once.
+ */
+static pid_t server_to_look_at(const struct wg_lane *lane)
+{
+    return lane->server_died || !wg_deadline_passed(lane->look_again) ? 0 : lane->server;
+}
+
 /* Finishes attempts whose process has ended. */
 static void harvest(struct wg_lane *lane)
 {
@@ -376,7 +392,8 @@ static void harvest(struct wg_lane *lane)
         struct wg_attempt *attempt = lane->attempts[i];
         if (!attempt)
             continue;
-        wg_attempt_tick(attempt);
+        if (wg_attempt_tick(attempt, server_to_look_at(lane)))
+            lane->look_again = wg_deadline_in_ms(LOOK_AGAIN_MS);
         if (!wg_attempt_ended(attempt))
             continue;
         const struct wg_test *test = wg_attempt_test(attempt);

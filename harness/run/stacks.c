@@ -5,6 +5,7 @@
 #include "harness/base/str.h"
 #include "harness/sys/process.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +14,18 @@
 #include <unistd.h>
 
 #define DEBUGGER_DEADLINE_MS 5000
+#define THREADS_MAX          64 /* described from /proc, of one process */
 
-struct wg_stacks {
+struct target {
     pid_t pid;
     int output_fd; /* memory file that the debugger writes to */
     struct wg_process *debugger;
+    bool ended;
+};
+
+struct wg_stacks {
+    struct target targets[WG_STACKS_PROCESSES_MAX];
+    size_t count;
     struct wg_deadline deadline;
 };
 
@@ -28,88 +36,169 @@ static const char *const debuggers[][12] = {
      "thread apply all backtrace 30", "-p", "{pid}", NULL},
 };
 
-static int start_debugger(struct wg_stacks *stacks, const char *const *words)
+static int start_debugger(struct target *target, const char *const *words)
 {
     struct wg_strv argv = {0};
     for (; *words; words++) {
         if (strcmp(*words, "{pid}") == 0)
-            wg_strv_take(&argv, wg_format("%ld", (long)stacks->pid));
+            wg_strv_take(&argv, wg_format("%ld", (long)target->pid));
         else
             wg_strv_push(&argv, *words);
     }
     struct wg_process_options options = WG_PROCESS_OPTIONS_INIT;
     options.argv = argv.items;
-    options.stdout_fd = options.stderr_fd = stacks->output_fd;
-    int rc = wg_process_start(&options, &stacks->debugger, NULL);
+    options.stdout_fd = options.stderr_fd = target->output_fd;
+    int rc = wg_process_start(&options, &target->debugger, NULL);
     wg_strv_finish(&argv);
     return rc;
 }
 
-struct wg_stacks *wg_stacks_start(pid_t pid)
+static void add_target(struct wg_stacks *stacks, pid_t pid)
+{
+    if (stacks->count == WG_STACKS_PROCESSES_MAX)
+        return;
+    struct target *target = &stacks->targets[stacks->count++];
+    *target = (struct target){.pid = pid};
+    target->output_fd = memfd_create("stacks", MFD_CLOEXEC);
+    if (target->output_fd < 0)
+        return;
+    for (size_t i = 0; i < sizeof debuggers / sizeof debuggers[0]; i++)
+        if (start_debugger(target, debuggers[i]) == 0)
+            return;
+}
+
+/* The entries of /proc/PID/task: the threads of a process, at most `max`; how many. */
+static size_t list_threads(pid_t pid, long *ids, size_t max)
+{
+    char path[64];
+    size_t count = 0;
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    while (directory && count < max && (entry = readdir(directory)))
+        if (wg_str_to_long(entry->d_name, 1, 1L << 30, &ids[count]) == 0)
+            count++;
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
+/* A process of the server and those that it started, depth first: workers of a preforking server
+ * are where requests hang. */
+static void add_servers(struct wg_stacks *stacks, pid_t pid)
+{
+    long threads[THREADS_MAX], child;
+    add_target(stacks, pid);
+    size_t count = list_threads(pid, threads, THREADS_MAX);
+    for (size_t i = 0; i < count && stacks->count < WG_STACKS_PROCESSES_MAX; i++) {
+        char path[96];
+        snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)pid, threads[i]);
+        FILE *file = fopen(path, "re");
+        while (file && stacks->count < WG_STACKS_PROCESSES_MAX && fscanf(file, "%ld", &child) == 1)
+            add_servers(stacks, (pid_t)child);
+        if (file)
+            fclose(file);
+    }
+}
+
+struct wg_stacks *wg_stacks_start(pid_t test, pid_t server)
 {
     struct wg_stacks *stacks = wg_calloc(1, sizeof *stacks);
-    stacks->pid = pid;
     stacks->deadline = wg_deadline_in_ms(DEBUGGER_DEADLINE_MS);
-    stacks->output_fd = memfd_create("stacks", MFD_CLOEXEC);
-    if (stacks->output_fd < 0)
-        return stacks;
-    for (size_t i = 0; i < sizeof debuggers / sizeof debuggers[0]; i++)
-        if (start_debugger(stacks, debuggers[i]) == 0)
-            break;
+    add_target(stacks, test);
+    if (server > 0)
+        add_servers(stacks, server);
     return stacks;
 }
 
 int wg_stacks_fd(const struct wg_stacks *stacks)
 {
-    return stacks->debugger ? wg_process_pidfd(stacks->debugger) : -1;
+    for (size_t i = 0; i < stacks->count; i++)
+        if (stacks->targets[i].debugger && !stacks->targets[i].ended)
+            return wg_process_pidfd(stacks->targets[i].debugger);
+    return -1;
 }
 
 bool wg_stacks_ready(struct wg_stacks *stacks)
 {
+    bool ready = true;
     int status;
-    if (!stacks->debugger || wg_deadline_passed(stacks->deadline))
-        return true;
-    return wg_process_wait(stacks->debugger, wg_deadline_in_ms(0), &status, NULL, NULL) != 0;
+    for (size_t i = 0; i < stacks->count; i++) {
+        struct target *target = &stacks->targets[i];
+        if (target->debugger && !target->ended)
+            target->ended =
+                wg_process_wait(target->debugger, wg_deadline_in_ms(0), &status, NULL, NULL) != 0;
+        ready = ready && (!target->debugger || target->ended);
+    }
+    return ready || wg_deadline_passed(stacks->deadline);
 }
 
-static void append_file(struct wg_buf *out, const char *label, const char *path)
+/* The first line of a file of a thread, "" when it cannot be read. */
+static void read_line(pid_t pid, long thread, const char *name, char *text, size_t size)
 {
-    char text[512];
+    char path[96];
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/%s", (long)pid, thread, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (n <= 0)
-        return;
-    text[n] = '\0';
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    wg_buf_printf(out, "%s: %s\n", label, text);
 }
 
-static void append_proc(pid_t pid, struct wg_buf *out)
+static void append_threads(pid_t pid, struct wg_buf *out)
 {
-    static const char *const files[] = {"wchan", "syscall", "stat"};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, files[i]);
-        append_file(out, files[i], path);
+    long threads[THREADS_MAX];
+    size_t count = list_threads(pid, threads, THREADS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        char name[64], wait_channel[64], call[256], stat[512];
+        read_line(pid, threads[i], "comm", name, sizeof name);
+        read_line(pid, threads[i], "wchan", wait_channel, sizeof wait_channel);
+        read_line(pid, threads[i], "syscall", call, sizeof call);
+        read_line(pid, threads[i], "stat", stat, sizeof stat);
+        const char *after_name = strrchr(stat, ')');
+        wg_buf_printf(out, "thread %ld %s: state %.1s, waits in %s, system call %s\n", threads[i],
+                      name, after_name && after_name[1] ? after_name + 2 : "?",
+                      wait_channel[0] ? wait_channel : "?", call[0] ? call : "?");
     }
 }
 
-void wg_stacks_finish(struct wg_stacks *stacks, struct wg_buf *out)
+/* What the debugger wrote, without gdb's words about threads that it found ("[New LWP 4]"). */
+static bool append_frames(const struct target *target, struct wg_buf *out)
 {
-    char block[4096];
+    char *line = NULL;
+    size_t room = 0;
     ssize_t n;
-    size_t before = out->size;
-    wg_process_destroy(stacks->debugger);
-    if (stacks->output_fd >= 0) {
-        for (off_t at = 0; (n = pread(stacks->output_fd, block, sizeof block, at)) > 0; at += n)
-            if (wg_buf_append(out, block, (size_t)n) != 0)
-                break;
-        close(stacks->output_fd);
+    bool any = false;
+    FILE *file = target->output_fd >= 0 ? fdopen(target->output_fd, "r") : NULL;
+    if (!file)
+        return false;
+    rewind(file);
+    while ((n = getline(&line, &room, file)) > 0) {
+        any = any || wg_str_starts(line, "#0 ");
+        if (line[0] != '[' && line[0] != '\n' && wg_buf_append(out, line, (size_t)n) != 0)
+            break;
     }
-    if (out->size == before)
-        append_proc(stacks->pid, out);
+    free(line);
+    fclose(file);
+    return any;
+}
+
+/* What /proc tells comes last, and only when the debugger showed no frame. */
+static void append_target(const struct target *target, struct wg_buf *out)
+{
+    char command[256];
+    read_line(target->pid, target->pid, "comm", command, sizeof command);
+    wg_buf_printf(out, "process %ld %s\n", (long)target->pid, command);
+    if (!append_frames(target, out))
+        append_threads(target->pid, out);
+}
+
+void wg_stacks_finish(struct wg_stacks *stacks, struct wg_buf *test, struct wg_buf *server)
+{
+    for (size_t i = 0; i < stacks->count; i++)
+        wg_process_destroy(stacks->targets[i].debugger);
+    for (size_t i = 0; i < stacks->count; i++)
+        append_target(&stacks->targets[i], i == 0 ? test : server);
     free(stacks);
 }

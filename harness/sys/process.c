@@ -270,6 +270,20 @@ out:
     return rc;
 }
 
+pid_t wg_pidfd_process(int pidfd)
+{
+    char path[64], line[128];
+    long pid = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    FILE *file = pidfd >= 0 ? fopen(path, "re") : NULL;
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "Pid: %ld", &pid) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return pid > 0 ? (pid_t)pid : 0;
+}
+
 pid_t wg_process_pid(const struct wg_process *process)
 {
     return process->pid;

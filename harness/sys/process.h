@@ -51,6 +51,8 @@ int wg_process_start(const struct wg_process_options *options, struct wg_process
                      struct wg_err *err);
 
 pid_t wg_process_pid(const struct wg_process *process);
+/* The process behind a pidfd that somebody else owns, 0 when it has ended or there is none. */
+pid_t wg_pidfd_process(int pidfd);
 /* Borrowed descriptor, readable once the process has ended. */
 int wg_process_pidfd(const struct wg_process *process);
 

@@ -24,34 +24,37 @@
 #define WG_EVENTS_VERSION 1
 
 /* X(identifier, name, members) */
-#define WG_EVENTS(X)                                                                               \
-    X(RUN_STARTED, "run-started",                                                                  \
-      "version, walgrind, wall, directory, sandbox, tmpfs, workers, argv, sqlite, kernel; "        \
-      "tests: the command that is the tests, where it is one")                                     \
-    X(PLAN, "plan", "tests, suites, selected, seed, flaky_fails")                                  \
-    X(ROUND_STARTED, "round-started", "mode, round, tests")                                        \
-    X(UNIT_STARTED, "unit-started",                                                                \
-      "unit, mode, round, name, url, server_pid, log, ms, databases: [path, strategy, why]")       \
-    X(UNIT_FAILED, "unit-failed", "unit, mode, round, message, log_tail")                          \
-    X(TEST_STARTED, "test-started", "attempt, test, unit, mode, round, worker, pid")               \
-    X(REQUEST, "request", "attempt, test, method, path, status, ms, error, body")                  \
-    X(TEST_FINISHED, "test-finished",                                                              \
-      "attempt, test, unit, mode, round, outcome, ms, reason, file, line, description, messages, " \
-      "output, output_cut, requests, user_us, system_us, max_rss_kib, survivors, stacks, repeat, " \
-      "try: from the second on; retried: true when another try follows, which decides; "           \
-      "of a failure: beside, the tests that ran on the same server meanwhile, beside_more; "       \
-      "changes, kept or not_kept (fixtures/unit/inspect.h)")                                       \
-    X(RESET, "reset", "unit, after, ms, ok, message, holder_pid, databases: [path, strategy, us]") \
-    X(EVIDENCE, "evidence",                                                                        \
-      "unit, mode, round, class, source, code, name, message, test, request, file")                \
-    X(SERVER_DIED, "server-died", "unit, mode, round, status, log_tail")                           \
-    X(VERIFIED, "verified", "unit, path, strategy, ok, checks, problems, bytes")                   \
-    X(CHECKED, "checked", "unit, mode, round, ok, ms, violations, message")                        \
-    X(UNIT_FINISHED, "unit-finished",                                                              \
-      "unit, status, killed, server_requests, statements, kept, not_kept")                         \
-    X(ROUND_FINISHED, "round-finished", "mode, round, ms")                                         \
-    X(INTERRUPTED, "interrupted", "signal")                                                        \
-    X(INTERNAL_ERROR, "internal-error", "message")                                                 \
+#define WG_EVENTS(X)                                                                                       \
+    X(RUN_STARTED, "run-started",                                                                          \
+      "version, walgrind, wall, directory, sandbox, tmpfs, workers, argv, sqlite, kernel; "                \
+      "tests: the command that is the tests, where it is one")                                             \
+    X(PLAN, "plan", "tests, suites, selected, seed, flaky_fails")                                          \
+    X(ROUND_STARTED, "round-started", "mode, round, tests")                                                \
+    X(UNIT_STARTED, "unit-started",                                                                        \
+      "unit, mode, round, name, url, server_pid, log, ms, databases: [path, strategy, why]")               \
+    X(UNIT_FAILED, "unit-failed", "unit, mode, round, message, log_tail")                                  \
+    X(TEST_STARTED, "test-started", "attempt, test, unit, mode, round, worker, pid")                       \
+    X(REQUEST, "request", "attempt, test, method, path, status, ms, error, body")                          \
+    X(TEST_FINISHED, "test-finished",                                                                      \
+      "attempt, test, unit, mode, round, outcome, ms, reason, file, line, description, messages, "         \
+      "output, output_cut, requests, user_us, system_us, max_rss_kib, survivors, stacks, "                 \
+      "server_stacks: of the threads of the server when it timed out, repeat, "                            \
+      "try: from the second on; retried: true when another try follows, which decides; "                   \
+      "log: [from, to], the bytes of the server's log that were written while it ran; "                    \
+      "of a failure: server_log, what they say; beside, the tests that ran on the same server meanwhile, " \
+      "beside_more; "                                                                                      \
+      "changes, kept or not_kept (fixtures/unit/inspect.h)")                                               \
+    X(RESET, "reset", "unit, after, ms, ok, message, holder_pid, databases: [path, strategy, us]")         \
+    X(EVIDENCE, "evidence",                                                                                \
+      "unit, mode, round, class, source, code, name, message, test, request, file")                        \
+    X(SERVER_DIED, "server-died", "unit, mode, round, status, log_tail")                                   \
+    X(VERIFIED, "verified", "unit, path, strategy, ok, checks, problems, bytes")                           \
+    X(CHECKED, "checked", "unit, mode, round, ok, ms, violations, message")                                \
+    X(UNIT_FINISHED, "unit-finished",                                                                      \
+      "unit, status, killed, server_requests, statements, kept, not_kept")                                 \
+    X(ROUND_FINISHED, "round-finished", "mode, round, ms")                                                 \
+    X(INTERRUPTED, "interrupted", "signal")                                                                \
+    X(INTERNAL_ERROR, "internal-error", "message")                                                         \
     X(RUN_FINISHED, "run-finished", "ms, exit_code")
 
 enum wg_event_kind {

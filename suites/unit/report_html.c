@@ -19,11 +19,12 @@
 #define TEST              "\"attempt\":1,\"test\":\"a/b\","
 
 static const char record[] = "{\"event\":\"run-started\",\"seq\":1,\"at_ns\":0,\"version\":1}\n" AT(
-    "unit-started", 1) "\"log\":\"%s/log\"}\n" AT("test-started", 2) TEST
+    "unit-started", 1) "\"log\":\"log\"}\n" AT("test-started", 2) TEST
     "\"worker\":3}\n" AT("request", 3) TEST
     "\"method\":\"GET\",\"path\":\"/x\",\"status\":500,\"ms\":0.5,\"body\":\"<b>\"}\n" AT(
         "test-finished", 4) TEST
     "\"mode\":\"none\",\"round\":1,\"outcome\":\"failed\",\"ms\":2,\"messages\":[],"
+    "\"server_log\":\"listening\\nGET / 500\\n\","
     "\"output\":\"</script><script>alert(1)</script>\"}\n"
     "{\"event\":\"test-fini";
 
@@ -41,9 +42,7 @@ static json_t *render(void)
 {
     char directory[] = "/tmp/walgrind-unit-html-XXXXXX";
     cr_assert(mkdtemp(directory) != NULL);
-    char *events = wg_format(record, directory);
-    write_file(directory, "events.jsonl", events);
-    write_file(directory, "log", "{\"test\":\"a/b\",\"n\":1}\n{\"test\":\"a/c\",\"n\":2}\nplain\n");
+    write_file(directory, "events.jsonl", record);
     char *from = wg_format("%s/events.jsonl", directory), *to = wg_format("%s/page", directory);
     struct wg_err err = WG_ERR_INIT;
     cr_assert(eq(int, wg_html_write(from, to, &err), 0), "%s", err.message);
@@ -61,15 +60,14 @@ static json_t *render(void)
     json_error_t error;
     json_t *value = json_loadb(data, (size_t)(end - data), 0, &error);
     cr_assert(value != NULL, "the data ends too early: %s", error.text);
-    for (const char *const *name = (const char *const[]){"events.jsonl", "log", "page", NULL};
-         *name; name++) {
+    for (const char *const *name = (const char *const[]){"events.jsonl", "page", NULL}; *name;
+         name++) {
         char *path = wg_format("%s/%s", directory, *name);
         unlink(path);
         free(path);
     }
     rmdir(directory);
     free(page);
-    free(events);
     free(from);
     free(to);
     return value;
@@ -84,13 +82,11 @@ Test(report_html, output_that_looks_like_a_script_stays_in_the_data)
     json_decref(data);
 }
 
-Test(report_html, failed_test_has_its_lines_of_the_server_log_and_no_others)
+Test(report_html, failed_test_has_what_the_server_logged_meanwhile)
 {
     json_t *data = render();
-    json_t *log = json_object_get(json_array_get(json_object_get(data, "details"), 0), "log");
-    cr_assert(eq(sz, json_array_size(log), 1));
-    cr_expect(
-        eq(str, (char *)json_string_value(json_array_get(log, 0)), "{\"test\":\"a/b\",\"n\":1}"));
+    const json_t *detail = json_array_get(json_object_get(data, "details"), 0);
+    cr_expect(eq(str, (char *)wg_json_str(detail, "server_log", ""), "listening\nGET / 500\n"));
     json_decref(data);
 }
 

@@ -2,6 +2,8 @@
 /* run_outcomes.c - every way in which a test can end is told from every other. */
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
+#include "harness/base/str.h"
+#include "harness/sys/process.h"
 #include "suites/unit/run_support.h"
 
 #include <criterion/criterion.h>
@@ -96,6 +98,49 @@ Test(run_outcomes, stacks_of_a_hanging_test_are_recorded)
 
     const char *stacks = wg_json_str(run_finished(&model, "ends/hangs"), "stacks", "");
     cr_expect(ge(sz, strlen(stacks), 1));
+    wg_model_finish(&model);
+}
+
+Test(run_outcomes, stacks_of_the_server_are_recorded_beside_those_of_the_test)
+{
+    struct wg_model model;
+    struct wg_process_options options = WG_PROCESS_OPTIONS_INIT;
+    struct run_setup setup = {.select = (const char *const[]){"ends/hangs", NULL}};
+    char *argv[] = {"/bin/sh", "-c", "sleep 1000 & wait", NULL};
+    options.argv = argv;
+    cr_assert(eq(int, wg_process_start(&options, &setup.server, NULL), 0));
+    run_sample(&setup, &model);
+
+    const json_t *finished = run_finished(&model, "ends/hangs");
+    const char *stacks = wg_json_str(finished, "server_stacks", "");
+    cr_expect(strstr(stacks, "sh\n") != NULL, "the server itself: %s", stacks);
+    cr_expect(strstr(stacks, "sleep\n") != NULL, "the process that it started: %s", stacks);
+    cr_expect(strstr(stacks, "#0 ") != NULL || strstr(stacks, "waits in") != NULL, "%s", stacks);
+    cr_expect(strstr(wg_json_str(finished, "stacks", ""), "sleep") == NULL);
+    wg_model_finish(&model);
+    wg_process_destroy(setup.server);
+}
+
+Test(run_outcomes, log_of_the_server_is_cut_by_the_time_of_each_test)
+{
+    struct wg_model model;
+    run_sample(&(struct run_setup){.select = (const char *const[]){"logs", NULL}}, &model);
+
+    const json_t *first = run_finished(&model, "logs/a_passes");
+    const json_t *range = json_object_get(first, "log");
+    cr_assert(eq(sz, json_array_size(range), 2));
+    cr_expect(eq(long,
+                 (long)(json_integer_value(json_array_get(range, 1)) -
+                        json_integer_value(json_array_get(range, 0))),
+                 (long)strlen("of the first\n")));
+    cr_expect(json_object_get(first, "server_log") == NULL);
+    cr_expect(eq(str, (char *)wg_json_str(run_finished(&model, "logs/b_fails"), "server_log", ""),
+                 "of the second\n{\"test\":\"logs/b_fails\",\"n\":1}\n"));
+    const char *last =
+        wg_json_str(run_finished(&model, "logs/c_fails_and_floods"), "server_log", "");
+    cr_expect(wg_str_starts(last, "… "), "%.80s", last);
+    cr_expect(strstr(last, "\nthe end") != NULL);
+    cr_expect(le(sz, strlen(last), WG_LIMIT_SERVER_LOG_CUT + 64));
     wg_model_finish(&model);
 }
 

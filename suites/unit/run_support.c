@@ -6,6 +6,7 @@
 #include "harness/run/event_log.h"
 #include "harness/run/runner.h"
 #include "harness/run/suite_client.h"
+#include "harness/sys/process.h"
 #include "harness/sys/tree.h"
 
 #include <criterion/criterion.h>
@@ -18,15 +19,19 @@
 
 struct provider {
     const struct run_setup *setup;
+    char *log_path; /* of the last unit */
     int tests_ended;
 };
 
 static int begin(void *provider, const struct wg_unit_request *request, struct wg_event_log *log,
                  void **ret_unit, struct wg_err *err)
 {
-    (void)request, (void)log;
-    if (((struct provider *)provider)->setup->unit_never_starts)
+    struct provider *own = provider;
+    (void)log;
+    if (own->setup->unit_never_starts)
         return wg_err_set(err, WG_ERR_STATE, "no room for a unit");
+    free(own->log_path);
+    own->log_path = wg_strdup(request->log_path);
     *ret_unit = provider;
     return 0;
 }
@@ -45,8 +50,8 @@ static int poll_fds(void *unit, struct pollfd *fds, int max, int *timeout_ms)
 
 static int process_fd(void *unit)
 {
-    (void)unit;
-    return -1;
+    const struct provider *provider = unit;
+    return provider->setup->server ? wg_process_pidfd(provider->setup->server) : -1;
 }
 
 static json_t *describe(void *unit)
@@ -57,8 +62,9 @@ static json_t *describe(void *unit)
 
 static void environment(void *unit, struct wg_strv *env)
 {
-    (void)unit;
+    const struct provider *provider = unit;
     wg_strv_setenv(env, "WALGRIND_URL", "http://127.0.0.1:1");
+    wg_strv_setenv(env, "WALGRIND_SAMPLE_LOG", provider->log_path);
 }
 
 static void collect(void *unit, const char *test)
@@ -87,7 +93,10 @@ static int reset(void *unit, json_t **ret_details, struct wg_err *err)
 
 static void stop(void *unit, bool force)
 {
-    (void)unit, (void)force;
+    const struct provider *provider = unit;
+    (void)force;
+    if (provider->setup->server)
+        wg_process_signal_group(provider->setup->server, SIGKILL);
 }
 
 static void finish(void *unit, bool verify, json_t **ret_details)
@@ -166,6 +175,7 @@ void run_sample(const struct run_setup *setup, struct wg_model *model)
     wg_event_log_destroy(log);
     wg_plan_finish(&plan);
     wg_tree_remove(directory, NULL);
+    free(provider.log_path);
     free(events);
     cr_assert(eq(int, rc, 0), "%s", err.message);
 }

@@ -19,6 +19,7 @@ struct run_setup {
     bool unit_never_starts;
     bool reset_fails;
     int interrupt_after_tests; /* 0: never */
+    struct wg_process *server; /* what the unit says is its server; NULL: it has none */
 };
 
 /* Runs, fills the model (the caller finishes it), removes the record. The test fails when the

@@ -225,6 +225,41 @@ Test(again, passes_in_the_end)
     cr_assert(0, "flaked");
 }
 
+/* What a server would do: its log grows while the test runs. */
+static void write_log(const char *line)
+{
+    const char *path = getenv("WALGRIND_SAMPLE_LOG");
+    if (!path)
+        cr_skip_test("WALGRIND_SAMPLE_LOG names no file");
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    cr_assert(eq(long, write(fd, line, strlen(line)), (long)strlen(line)));
+    close(fd);
+}
+
+Test(logs, a_passes)
+{
+    write_log("of the first\n");
+}
+
+Test(logs, b_fails)
+{
+    write_log(
+        "of the second\n{\"test\":\"logs/b_fails\",\"n\":1}\n{\"test\":\"logs/b_fails_not\"}\n");
+    cr_assert(0);
+}
+
+Test(logs, c_fails_and_floods)
+{
+    char line[1024];
+    memset(line, 'y', sizeof line - 1);
+    line[sizeof line - 2] = '\n';
+    line[sizeof line - 1] = '\0';
+    for (int i = 0; i < 64; i++)
+        write_log(line);
+    write_log("the end");
+    cr_assert(0);
+}
+
 TestSuite(lonely, .data = &(struct wg_test_options){.exclusive = true});
 
 Test(lonely, runs_alone)

@@ -10,7 +10,6 @@
   const COLUMNS = ['attempt', 'test', 'mode', 'round', 'unit', 'worker', 'outcome', 'start', 'ms', 'description', 'detail'];
   const REQUEST = ['attempt', 'end', 'ms', 'status', 'line', 'error', 'body'];
   const ROW = 24;
-  const LOG_SHOWN = 200;
   const BESIDE_SHOWN = 40;
 
   const unpack = (names) => (row) => Object.fromEntries(names.map((name, i) => [name, row[i]]));
@@ -95,10 +94,11 @@
     parts.push(...section('Database changes', detail.diff));
     parts.push(...section('Output', detail.output));
     parts.push(...section('Stacks', detail.stacks));
+    parts.push(...section('Stacks of the server', detail.server_stacks));
     if (kind(test.outcome) === 'bad') parts.push(...section('Who ran beside it', beside(test).join('\n')));
     const sent = byAttempt.get(test.attempt) || [];
     if (sent.length > 0) parts.push(element('h3', {}, 'Requests'), requestTable(sent));
-    parts.push(...section('Server log', (detail.log || []).slice(-LOG_SHOWN).join('\n')));
+    parts.push(...section('Server log while it ran', detail.server_log));
     if (detail.repeat) parts.push(element('h3', {}, 'Repeat it'), commandLine(detail.repeat));
     return parts;
   }
