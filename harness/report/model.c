@@ -341,6 +341,14 @@ const char *wg_verdict_name(enum wg_verdict verdict)
     return verdicts[verdict].name;
 }
 
+bool wg_model_is_slow(const struct wg_model *model, const json_t *finished)
+{
+    int64_t slow_ms = wg_json_int(model->plan, "slow_ms", 0);
+    enum wg_outcome outcome = wg_outcome_of(wg_json_str(finished, "outcome", ""));
+    return slow_ms > 0 && outcome < WG_OUTCOME_COUNT && !wg_outcome_is_failure(outcome) &&
+           wg_json_real(finished, "ms", 0) > (double)slow_ms;
+}
+
 bool wg_model_is_concurrency_dependent(const struct wg_model *model, const json_t *finished)
 {
     bool passed_isolated = false;

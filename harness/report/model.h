@@ -123,6 +123,8 @@ bool wg_evidence_fails(enum wg_evidence_class class_);
  * time when isolated. `finished` is one of model->finished.
  */
 bool wg_model_is_concurrency_dependent(const struct wg_model *model, const json_t *finished);
+/* True when it took longer than --slow said; never for one that failed. */
+bool wg_model_is_slow(const struct wg_model *model, const json_t *finished);
 
 /*
  * The upper 95 % confidence bound of a failure rate after `runs` independent runs without failure:

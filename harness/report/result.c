@@ -30,6 +30,8 @@ static json_t *tests_of(const struct wg_model *model)
     for (size_t i = 0; i < model->finished.count; i++) {
         const json_t *test = model->finished.items[i];
         enum wg_outcome outcome = wg_outcome_of(wg_json_str(test, "outcome", ""));
+        if (wg_model_is_slow(model, test))
+            json_object_set_new(json_array_get(tests, i), "slow", json_true());
         if (outcome < WG_OUTCOME_COUNT && wg_outcome_is_failure(outcome) &&
             wg_model_is_concurrency_dependent(model, test))
             json_object_set_new(json_array_get(tests, i), "concurrency_dependent", json_true());

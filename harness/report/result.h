@@ -9,7 +9,8 @@
  * {"version": 1, "verdict", "exit_code", "requests", "io_errors", "databases", "databases_bad",
  *  "modes": [{"mode", "rounds", "failed_rounds", "ms", "outcomes": {name: count}}],
  *  "tests": [the events "test-finished", without their "event", "seq" and "at_ns";
- *            "concurrency_dependent": true when it failed in the swarm only],
+ *            "concurrency_dependent": true when it failed in the swarm only, "slow": true when
+ *            it passed and took longer than --slow],
  *  "evidence": [the events "evidence", likewise], "evidence_counts": {class: count}}
  *
  * A new reference.

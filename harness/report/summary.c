@@ -4,6 +4,7 @@
  * checked, the verdict, and what the verdict proves.
  */
 #include "harness/base/json.h"
+#include "harness/base/str.h"
 #include "harness/report/diff_text.h"
 #include "harness/report/failure.h"
 #include "harness/report/rates.h"
@@ -16,6 +17,7 @@
 #define OUTPUT_LINES_SHOWN   30
 #define LOG_LINES_SHOWN      10
 #define RATES_SHOWN          20
+#define SLOW_SHOWN           5
 #define EVIDENCE_LINES_SHOWN 20
 #define LIST_SHOWN           3
 #define BESIDE_SHOWN         10
@@ -254,6 +256,32 @@ static void print_modes(const struct wg_model *model, FILE *out)
     }
 }
 
+static int by_duration(const void *a, const void *b)
+{
+    double left = wg_json_real(*(json_t *const *)a, "ms", 0);
+    double right = wg_json_real(*(json_t *const *)b, "ms", 0);
+    return (left < right) - (left > right);
+}
+
+/* The slowest first. */
+static void print_slow(const struct wg_model *model, const struct style *style, FILE *out)
+{
+    const json_t **slow = wg_calloc(model->finished.count + 1, sizeof *slow);
+    size_t count = 0;
+    for (size_t i = 0; i < model->finished.count; i++)
+        if (wg_model_is_slow(model, model->finished.items[i]))
+            slow[count++] = model->finished.items[i];
+    qsort(slow, count, sizeof *slow, by_duration);
+    for (size_t i = 0; i < count && i < SLOW_SHOWN; i++)
+        fprintf(out, "%sslow:%s %s (%s) took %.2f s\n", style->yellow, style->off,
+                wg_json_str(slow[i], "test", ""), wg_json_str(slow[i], "mode", ""),
+                wg_json_real(slow[i], "ms", 0) / 1000);
+    if (count > SLOW_SHOWN)
+        fprintf(out, "slow: … and %zu more took longer than %.1f s (--slow)\n", count - SLOW_SHOWN,
+                (double)wg_json_int(model->plan, "slow_ms", 0) / 1000);
+    free(slow);
+}
+
 /* Skipped tests counted by reason, each reason where it comes first. */
 static void print_skipped(const struct wg_model *model, FILE *out)
 {
@@ -389,6 +417,7 @@ void wg_summary_print(const struct wg_model *model, const struct wg_summary_opti
     print_list(&model->errors, "harness error", "message", &style, out);
     print_modes(model, out);
     print_rates(model, out);
+    print_slow(model, &style, out);
     print_skipped(model, out);
     print_checked(model, out);
     print_verdict(model, &style, out);

@@ -348,6 +348,11 @@ static enum wg_outcome decide(const struct wg_attempt *attempt, char *reason, si
     char how[96];
     wg_process_status_text(attempt->status, how, sizeof how);
     reason[0] = '\0';
+    if (attempt->timed_out && attempt->options.suite_timeout_ms > 0) {
+        snprintf(reason, size, "still ran when the %d ms of its suite were over",
+                 attempt->options.suite_timeout_ms);
+        return WG_OUTCOME_TIMEOUT;
+    }
     if (attempt->timed_out) {
         snprintf(reason, size, "still ran after %d ms", attempt->options.timeout_ms);
         return WG_OUTCOME_TIMEOUT;

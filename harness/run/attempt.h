@@ -29,7 +29,8 @@ struct wg_attempt_options {
     const char *mode;
     long round;
     int worker;
-    int timeout_ms; /* for this attempt */
+    int timeout_ms;       /* for this attempt */
+    int suite_timeout_ms; /* of its suite, when that is what ends it first; else 0 */
     int grace_ms;
     const struct wg_strv *env;
     const char *repeat;   /* command line that repeats it */

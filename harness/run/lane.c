@@ -304,6 +304,27 @@ static void reset_unit(struct wg_lane *lane, const char *after)
     emit(lane, WG_EVENT_RESET, members);
 }
 
+/* The deadline of a test is that of its suite when that comes first. The suite's begins to run with
+ * its first test. False when no time is left. */
+static bool limit_by_suite(struct wg_lane *lane, struct wg_attempt_options *options)
+{
+    const struct wg_plan *plan = lane->round->options->plan;
+    size_t s = 0;
+    while (plan->suites[s].name != options->test->suite)
+        s++;
+    int limit_ms = plan->suites[s].timeout_ms > 0 ? plan->suites[s].timeout_ms
+                                                  : lane->round->options->suite_timeout_ms;
+    int64_t *begun_ns = &lane->round->suites_begun_ns[s], now_ns = wg_clock_now_ns();
+    if (*begun_ns == 0)
+        *begun_ns = now_ns;
+    int64_t left_ms = limit_ms - (now_ns - *begun_ns) / WG_NS_PER_MS;
+    if (limit_ms == 0 || left_ms >= options->timeout_ms)
+        return true;
+    options->timeout_ms = (int)left_ms;
+    options->suite_timeout_ms = limit_ms;
+    return left_ms > 0;
+}
+
 static void start_test(struct wg_lane *lane, const struct wg_queued *entry)
 {
     const struct wg_test *test = entry->test;
@@ -316,6 +337,14 @@ static void start_test(struct wg_lane *lane, const struct wg_queued *entry)
     struct wg_attempt_options options = attempt_options(lane, entry);
     char *repeat = repeat_command(lane, test);
     options.repeat = repeat;
+    if (!limit_by_suite(lane, &options)) {
+        char reason[96];
+        snprintf(reason, sizeof reason, "the %d ms of its suite were over before it began",
+                 options.suite_timeout_ms);
+        wg_attempt_report_unrun(&options, WG_OUTCOME_NOT_RUN, reason, lane->round->log);
+        free(repeat);
+        return;
+    }
     if (lane->round->mode->swarm)
         options.worker = place;
     run->ops->environment(lane->unit, &env);

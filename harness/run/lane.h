@@ -40,8 +40,9 @@ struct wg_round {
     struct wg_suite_client *client;
     long long *next_unit; /* counters of the run */
     long long *next_attempt;
-    bool stopping; /* interrupted: start nothing more */
-    bool force;    /* interrupted twice: no grace */
+    int64_t *suites_begun_ns; /* when the first test of each suite began, 0: not yet */
+    bool stopping;            /* interrupted: start nothing more */
+    bool force;               /* interrupted twice: no grace */
 };
 
 struct wg_lane;

@@ -40,6 +40,7 @@ struct wg_suite {
     bool exclusive;
     size_t first, count; /* its tests: plan.tests[first … first + count) */
     int rank;
+    int timeout_ms; /* of the suite as a whole; 0: the run's default */
 };
 
 struct wg_plan {

@@ -329,6 +329,7 @@ static int run_round(struct run *run, const struct wg_mode *mode, long number, s
         .client = run->client,
         .next_unit = &run->units,
         .next_attempt = &run->attempts,
+        .suites_begun_ns = wg_calloc(run->options->plan->suite_count, sizeof(int64_t)),
         .stopping = run->interrupts > 0,
         .force = run->interrupts > 1,
     };
@@ -351,6 +352,7 @@ static int run_round(struct run *run, const struct wg_mode *mode, long number, s
     rc = 0;
 out:
     free_lanes(run);
+    free(run->round.suites_begun_ns);
     return rc;
 }
 

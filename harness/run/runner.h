@@ -45,7 +45,8 @@ struct wg_run_options {
     void *is_enough_context;
     int retries; /* of a test that fails, at the end of its queue */
     int workers;
-    int timeout_ms; /* per test, unless the test or its suite says otherwise */
+    int timeout_ms;       /* per test, unless the test or its suite says otherwise */
+    int suite_timeout_ms; /* per suite and round, unless the suite says otherwise; 0: none */
     int grace_ms;
     const struct wg_unit_ops *ops;
     void *provider;

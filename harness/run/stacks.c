@@ -170,7 +170,7 @@ static bool append_frames(const struct target *target, struct wg_buf *out)
     size_t room = 0;
     ssize_t n;
     bool any = false;
-    FILE *file = target->output_fd >= 0 ? fdopen(target->output_fd, "r") : NULL;
+    FILE *file = target->output_fd >= 0 ? fdopen(target->output_fd, "re") : NULL;
     if (!file)
         return false;
     rewind(file);

@@ -28,7 +28,8 @@
     X(RUN_STARTED, "run-started",                                                                          \
       "version, walgrind, wall, directory, sandbox, tmpfs, workers, argv, sqlite, kernel; "                \
       "tests: the command that is the tests, where it is one")                                             \
-    X(PLAN, "plan", "tests, suites, selected, seed, flaky_fails")                                          \
+    X(PLAN, "plan",                                                                                        \
+      "tests, suites, selected, seed, flaky_fails, slow_ms: from where a test is slow")                    \
     X(ROUND_STARTED, "round-started", "mode, round, tests")                                                \
     X(UNIT_STARTED, "unit-started",                                                                        \
       "unit, mode, round, name, url, server_pid, log, ms, databases: [path, strategy, why]")               \
@@ -76,7 +77,9 @@ enum wg_event_kind {
     X(LEAKED, "leaked", 1, "passed, but left a running process behind")                            \
     X(FLAKY, "flaky", 0, "failed, and passed when it was run again")                               \
     X(SKIPPED, "skipped", 0, "disabled, or said so itself")                                        \
-    X(NOT_RUN, "not-run", 1, "never ran: its server could not be started, or the run was stopped")
+    X(NOT_RUN, "not-run", 1,                                                                       \
+      "never ran: its server could not be started, its suite had no time left, or the run was "    \
+      "stopped")
 
 enum wg_outcome {
 #define WG_OUTCOME_ENUM(identifier, name, failure, meaning) WG_OUTCOME_##identifier,

@@ -96,6 +96,9 @@ profiles:
             problems.append("tests of an exclusive suite ran side by side")
         if call(walgrind, place, text, ("--profile=calm",)).returncode != 0:
             problems.append("the rule of a profile does not have the last word")
+        done = call(walgrind, place, "run: {isolate: none, suites: {auth: {suite-timeout: 1ms}}}", ("auth", "health"))
+        if done.returncode != 1 or "1 ms of its suite were over" not in done.stdout or "not-run health/" in done.stdout:
+            problems.append(f"the time of a suite is not that of the rule: {done.returncode}, {done.stdout}")
     return problems
 
 

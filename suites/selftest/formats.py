@@ -50,6 +50,7 @@ def finished(attempt, name, outcome, at_ms, ms, **more):
 
 RECORD = (
     {"event": "run-started", "version": 1, "wall": "2026-01-31T00:00:00.000000Z"},
+    {"event": "plan", "tests": 3, "suites": 1, "selected": 3, "slow_ms": 4},
     {"event": "round-started", "mode": "suite", "round": 1, "tests": 1},
     {**finished(9, "a/fails#x", "passed", 5, 3.0), "mode": "suite"},
     {"event": "round-finished", "mode": "suite", "round": 1, "ms": 5.0},
@@ -114,10 +115,11 @@ def github(place):
     code, text = report(f"{place}/bad", "github", GITHUB_STEP_SUMMARY=summary)
     check("github: the exit code is the verdict's", code == 1, code)
     golden("report.github", text)
-    check("github: nothing else looks like a command", len([line for line in text.splitlines() if "::" in line]) == 2, text)
+    commands = [line for line in text.splitlines() if "::" in line]
+    check("github: nothing else looks like a command", len(commands) == 2, text)
     with open(summary, encoding="utf-8", newline="") as file:
         markdown = file.read()
-    golden("summary.md", markdown)
+    golden("report.markdown", markdown)
     check("markdown: the same", report(f"{place}/bad", "markdown")[1] == markdown)
     code, text = report(f"{place}/good", "github")
     check("github: a run that passed is a notice", code == 0 and text.startswith("::notice title=walgrind::PASS"), text)
@@ -143,9 +145,14 @@ def result(place):
     check("json: the verdict",
           (document["verdict"], document["exit_code"], document["io_errors"]) == ("FAIL", 1, 1), document)
     check("json: the tests", [(test["test"], test["outcome"]) for test in document["tests"]] ==
-          [("a/fails#x", "passed"), ("a/fails#x", "failed"), ("a/passes", "passed"), ("a/skips", "skipped")], document["tests"])
+          [("a/fails#x", "passed"), ("a/fails#x", "failed"), ("a/passes", "passed"), ("a/skips", "skipped")],
+          document["tests"])
     check("json: what failed in company only", document["tests"][1]["concurrency_dependent"] and
           len([test for test in document["tests"] if "concurrency_dependent" in test]) == 1, document["tests"])
+    check("json: what is slow", [test["test"] for test in document["tests"] if "slow" in test] == ["a/passes"],
+          document["tests"])
+    shown = report(f"{place}/bad", "tty")[1]
+    check("tty: what is slow", "slow: a/passes (none) took 0.01 s\n" in shown and shown.count("slow: ") == 1, shown)
     check("json: counts of outcomes", document["modes"][1]["outcomes"]["skipped"] == 1, document["modes"])
     check("json: evidence", [item["class"] for item in document["evidence"]] == ["io"], document["evidence"])
 

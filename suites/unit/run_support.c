@@ -161,6 +161,7 @@ void run_sample(const struct run_setup *setup, struct wg_model *model)
         .repeat = 1,
         .workers = setup->workers ? setup->workers : 2,
         .timeout_ms = 20000,
+        .suite_timeout_ms = setup->suite_timeout_ms,
         .grace_ms = 200,
         .ops = &ops,
         .provider = &provider,

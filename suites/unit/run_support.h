@@ -16,6 +16,7 @@ struct run_setup {
     const char *mode;          /* NULL: "suite" */
     const char *const *select; /* NULL-terminated patterns; NULL: all */
     int workers;               /* 0: 2 */
+    int suite_timeout_ms;      /* 0: none */
     bool unit_never_starts;
     bool reset_fails;
     int interrupt_after_tests; /* 0: never */

@@ -84,6 +84,27 @@ Test(run_units, unit_that_cannot_be_reset_is_replaced_and_is_evidence)
     wg_model_finish(&model);
 }
 
+Test(run_units, time_of_a_suite_ends_what_runs_and_leaves_the_rest_unrun)
+{
+    struct wg_model model;
+    const char *const select[] = {"ends/hangs", "ends/hangs_and_ignores_term", "plain/passes",
+                                  NULL};
+    run_sample(&(struct run_setup){.select = select, .suite_timeout_ms = 100}, &model);
+
+    const long *counts = model.modes[0].outcomes;
+    cr_expect(eq(long, counts[WG_OUTCOME_TIMEOUT], 1));
+    cr_expect(eq(long, counts[WG_OUTCOME_NOT_RUN], 1));
+    cr_expect(eq(long, counts[WG_OUTCOME_PASSED], 1), "each suite has its own time");
+    for (size_t i = 0; i < model.finished.count; i++) {
+        const json_t *test = model.finished.items[i];
+        const char *reason = wg_json_str(test, "reason", "");
+        cr_expect(strcmp(wg_json_str(test, "test", ""), "plain/passes") == 0 ||
+                      strstr(reason, "the 100 ms of its suite were over") != NULL,
+                  "%s", reason);
+    }
+    wg_model_finish(&model);
+}
+
 Test(run_units, interrupted_run_tells_what_did_not_run)
 {
     struct wg_model model;

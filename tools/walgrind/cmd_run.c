@@ -292,11 +292,12 @@ static void emit_run_started(struct session *session, int argc, char **argv)
             wg_json_string_new(session->options.tests, strlen(session->options.tests)));
     wg_event_emit(session->log, WG_EVENT_RUN_STARTED, started);
     wg_event_emit(session->log, WG_EVENT_PLAN,
-                  json_pack("{s:I, s:I, s:I, s:I, s:b}", "tests",
+                  json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "tests",
                             (json_int_t)session->plan.test_count, "suites",
                             (json_int_t)session->plan.suite_count, "selected",
                             (json_int_t)session->plan.selected_count, "seed",
-                            (json_int_t)session->options.seed, "flaky_fails",
+                            (json_int_t)session->options.seed, "slow_ms",
+                            (json_int_t)session->options.selection.slow_ms, "flaky_fails",
                             session->options.flaky && strcmp(session->options.flaky, "fail") == 0));
 }
 
@@ -430,6 +431,7 @@ static int execute(struct session *session, struct wg_err *err)
         .is_enough_context = &stress,
         .workers = (int)options->workers,
         .timeout_ms = (int)options->timeout_ms,
+        .suite_timeout_ms = (int)options->suite_timeout_ms,
         .grace_ms = (int)options->grace_ms,
         .ops = options->server_url ? wg_remote_provider_ops() : wg_unit_provider_ops(),
         .provider = options->server_url ? (void *)&remote : (void *)&provider,

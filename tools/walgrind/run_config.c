@@ -28,6 +28,10 @@ const struct wg_option wg_run_config_options[] = {
      "Deadline of a test that sets none itself, of the whole command with --tests. Default: 30s, 10m "
      "with --tests.",
      0, 0},
+    {"suite-timeout", 0, WG_OPTION_DURATION, OPTION(suite_timeout_ms), "TIME",
+     "Deadline of a suite as a whole, from the start of its first test: what runs then is stopped, "
+     "what waits does not run. Default: none.",
+     0, 0},
     {"grace", 0, WG_OPTION_DURATION, OPTION(grace_ms), "TIME",
      "From SIGTERM to SIGKILL, for tests and servers. Default: 2s.", 0, 0},
     {"repeat", 0, WG_OPTION_INT, OPTION(repeat), "N",

@@ -15,7 +15,8 @@ struct wg_run_config {
     bool both;
     bool swarm;
     long workers;
-    int64_t timeout_ms; /* 0: not given */
+    int64_t timeout_ms;       /* 0: not given */
+    int64_t suite_timeout_ms; /* 0: none */
     int64_t grace_ms;
     struct wg_selection selection;
     long repeat; /* 0: not given */

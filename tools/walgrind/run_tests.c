@@ -16,6 +16,7 @@ int wg_run_tests_check(const struct wg_run_config *given, const struct wg_strv *
         {"suite-binary", given->suite_binary != NULL},
         {"both", given->both},
         {"workers", given->workers > 0},
+        {"suite-timeout", given->suite_timeout_ms > 0},
         {"retries", given->retries > 0},
         {"flaky", given->flaky != NULL},
         {"copies", given->copies > 1},

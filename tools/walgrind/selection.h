@@ -41,7 +41,7 @@ struct wg_selection {
          WG_OPTION_DURATION,                                                                       \
          offsetof(type, selection.slow_ms),                                                        \
          "TIME",                                                                                   \
-         "Tests that take longer are slow, for --filter. Default: 1s.",                            \
+         "Tests that take longer are slow: reports mark them, --filter knows them. Default: 1s.",  \
          0,                                                                                        \
          0},                                                                                       \
         {"partition",                                                                              \

@@ -8,6 +8,8 @@
 
 const struct wg_option wg_suite_rule_options[] = {
     {"timeout", 0, WG_OPTION_DURATION, RULE(timeout_ms), "TIME", "Deadline of each test.", 0, 0},
+    {"suite-timeout", 0, WG_OPTION_DURATION, RULE(suite_timeout_ms), "TIME",
+     "Deadline of the suite as a whole.", 0, 0},
     {"retries", 0, WG_OPTION_INT, RULE(retries), "N", "Further tries of a test that fails.", 0,
      100},
     {"exclusive", 0, WG_OPTION_FLAG, RULE(exclusive), NULL, "Its tests run alone.", 0, 0},
@@ -28,6 +30,8 @@ static void apply_to_suite(const struct wg_suite_rule *rule, struct wg_plan *pla
                            struct wg_suite *suite)
 {
     suite->exclusive |= rule->exclusive;
+    suite->timeout_ms =
+        rule->suite_timeout_ms > 0 ? (int)rule->suite_timeout_ms : suite->timeout_ms;
     for (size_t i = suite->first; i < suite->first + suite->count; i++) {
         struct wg_test *test = &plan->tests[i];
         test->exclusive |= rule->exclusive;

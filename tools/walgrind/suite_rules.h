@@ -4,7 +4,7 @@
  *
  *     run:
  *       suites:
- *         files_*: {timeout: 60s, exclusive: true, retries: 2}
+ *         files_*: {timeout: 60s, suite-timeout: 5m, exclusive: true, retries: 2}
  */
 #ifndef WG_TOOLS_WALGRIND_SUITE_RULES_H
 #define WG_TOOLS_WALGRIND_SUITE_RULES_H
@@ -20,7 +20,8 @@ struct wg_suite_rule {
     const char *suites; /* a glob */
     const char *place;  /* FILE:LINE:COLUMN of it */
     int64_t timeout_ms; /* 0: not said */
-    long retries;       /* -1: not said */
+    int64_t suite_timeout_ms;
+    long retries; /* -1: not said */
     bool exclusive;
 };
 
