@@ -18,6 +18,7 @@ void wg_note_begin(struct wg_note *note, enum wg_trace_type type, enum wg_trace_
     note->record.call = (uint16_t)call;
     note->record.caller = (uintptr_t)caller;
     note->record.fd = -1;
+    note->record.connection = wg_probe_connection;
     note->record.time_ns = wg_probe_now_ns();
 }
 

@@ -20,6 +20,7 @@
  *   origin.c    who called: SQLite or other code, modules, native stacks
  *   script.c    the Python frames of the calling thread
  *   note.c      from a call and its state to a record
+ *   sql_*.c     libraries, connections and statements of SQLite (sql.h)
  *   fault.c     the language of --fault and --chaos
  *   perturb.c   the delays and faults that were asked for
  *   calls_*.c   the functions that stand in for libc's and SQLite's
@@ -191,6 +192,9 @@ int64_t wg_probe_now_ns(void);
 /* A rare record goes to the ring when the log is full, an `ordinary` one when it is half full. */
 void wg_probe_emit(enum wg_trace_area area, bool ordinary, const struct wg_trace_record *record);
 uint32_t wg_probe_string(const char *text, size_t size, uint16_t *flags);
+/* What programs say (SQL, messages): takes no more than half of the room, the rest is for paths and
+ * stacks. */
+uint32_t wg_probe_words(const char *text, size_t size, uint16_t *flags);
 uint32_t wg_probe_bytes(const void *bytes, size_t size, uint16_t *flags);
 uint32_t wg_probe_name_ref(const struct wg_name *name);
 /* Finds or makes; NULL when there is no room. */
@@ -261,6 +265,10 @@ static inline bool wg_origin_is_sqlite(enum wg_trace_origin origin)
 
 /* --- script.c --- */
 uint32_t wg_probe_script(uint16_t *flags);
+
+/* --- sql_state.c --- */
+/* The sqlite3 * on which this thread is in a call, 0 if none. */
+extern __thread uintptr_t wg_probe_connection __attribute__((tls_model("initial-exec")));
 
 /* --- note.c --- */
 /* A record about to be made; errno of the moment is kept and put back by wg_note_end. */

@@ -90,6 +90,7 @@
     X(kill, int, (pid_t, int))                                                                     \
     X(killpg, int, (pid_t, int))                                                                   \
     X(setrlimit, int, (int, const struct rlimit *))                                                \
+    X(dlclose, int, (void *))                                                                      \
     X(accept, int, (int, struct sockaddr *, socklen_t *))                                          \
     X(accept4, int, (int, struct sockaddr *, socklen_t *, int))                                    \
     X(syscall, long, (long, ...))

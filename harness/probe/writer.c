@@ -94,11 +94,11 @@ static bool entry_is(const struct wg_probe_local *local, uint32_t reference, con
     return memcmp(entry, key, 8) == 0 && memcmp(entry + 8, bytes, size) == 0;
 }
 
-/* Takes room for an entry; 0 when there is none. */
-static uint32_t take_room(struct wg_probe_local *local, size_t need)
+/* Takes room for an entry below `limit`; 0 when there is none. */
+static uint32_t take_room(struct wg_probe_local *local, size_t need, uint64_t limit)
 {
     struct wg_trace_header *header = local->header;
-    if (__atomic_load_n(&header->strings_next, __ATOMIC_RELAXED) + need > header->strings_size)
+    if (__atomic_load_n(&header->strings_next, __ATOMIC_RELAXED) + need > limit)
         return 0;
     uint64_t at = __atomic_fetch_add(&header->strings_next, need, __ATOMIC_RELAXED);
     if (at + need > header->strings_size)
@@ -107,7 +107,7 @@ static uint32_t take_room(struct wg_probe_local *local, size_t need)
     return make_real(local, offset) && make_real(local, offset + need - 1) ? (uint32_t)at : 0;
 }
 
-uint32_t wg_probe_bytes(const void *bytes, size_t size, uint16_t *flags)
+static uint32_t intern(const void *bytes, size_t size, uint64_t limit, uint16_t *flags)
 {
     struct wg_probe_local *local = wg_probe.local;
     const uint32_t key[2] = {(uint32_t)size, wg_probe_hash(bytes, size)};
@@ -120,7 +120,7 @@ uint32_t wg_probe_bytes(const void *bytes, size_t size, uint16_t *flags)
         else if (entry_is(local, reference, key, bytes, size))
             return reference;
     }
-    uint32_t reference = take_room(local, (8 + size + 1 + 7) & ~(size_t)7);
+    uint32_t reference = take_room(local, (8 + size + 1 + 7) & ~(size_t)7, limit);
     if (reference == 0) {
         __atomic_fetch_add(&local->header->strings_lost, 1, __ATOMIC_RELAXED);
         *flags |= WG_TRACE_CUT;
@@ -135,6 +135,16 @@ uint32_t wg_probe_bytes(const void *bytes, size_t size, uint16_t *flags)
         atomic_compare_exchange_strong_explicit(place, &none, reference, memory_order_release,
                                                 memory_order_relaxed);
     return reference;
+}
+
+uint32_t wg_probe_bytes(const void *bytes, size_t size, uint16_t *flags)
+{
+    return intern(bytes, size, wg_probe.local->header->strings_size, flags);
+}
+
+uint32_t wg_probe_words(const char *text, size_t size, uint16_t *flags)
+{
+    return size > 0 ? intern(text, size, wg_probe.local->header->strings_size / 2, flags) : 0;
 }
 
 uint32_t wg_probe_string(const char *text, size_t size, uint16_t *flags)

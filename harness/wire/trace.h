@@ -116,15 +116,21 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
     X(STAT, "stat", FREQUENT, "only failures of fstat, stat, access on a family's files")           \
     X(SQL_OPEN, "sql-open", RARE,                                                                   \
       "sqlite3_open*; connection; path: name or URI as given, text: VFS name; offset: flags; "      \
-      "error: result code")                                                                         \
-    X(SQL_CLOSE, "sql-close", RARE, "sqlite3_close*; connection; error: result code")               \
+      "result: 1 when it has a mutex; error: extended result code")                                 \
+    X(SQL_CLOSE, "sql-close", RARE,                                                                 \
+      "sqlite3_close*; connection; length: 1 when a transaction was open; error: result code")      \
     X(SQL_PREPARE, "sql-prepare", FREQUENT,                                                         \
-      "connection; text: SQL; offset: the statement; error: extended result code")                  \
+      "connection; text: SQL; offset: the statement; length: 1 when a transaction is open "         \
+      "afterwards; error: extended result code")                                                    \
     X(SQL_STEP, "sql-step", FREQUENT,                                                               \
-      "connection; text: SQL; offset: the statement; result: 100 row, 101 done or the code; "       \
-      "error: extended result code of a failure; only the first step of a run and failures")        \
-    X(SQL_RESET, "sql-reset", FREQUENT, "sqlite3_reset, sqlite3_finalize; offset: the statement")   \
-    X(SQL_EXEC, "sql-exec", FREQUENT, "connection; text: SQL; error: extended result code")         \
+      "connection; text: SQL; offset: the statement; length as of sql-prepare; result: 100 row, "   \
+      "101 done or the code; error: extended result code of a failure; of a run only the first "    \
+      "step, the one that ends it, and failures")                                                   \
+    X(SQL_RESET, "sql-reset", FREQUENT,                                                             \
+      "sqlite3_reset, sqlite3_finalize of a statement that was still running; offset: it; text: "   \
+      "SQL; length as of sql-prepare")                                                              \
+    X(SQL_EXEC, "sql-exec", FREQUENT,                                                               \
+      "connection; text: SQL; length as of sql-prepare; error: extended result code")               \
     X(SQL_LOG, "sql-log", RARE, "SQLite's own log; error: its code, text: its words")               \
     X(SQL_CONFIG, "sql-config", RARE,                                                               \
       "sqlite3_config, busy_timeout, enable_shared_cache; connection or 0; offset: which option "   \
@@ -139,7 +145,13 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
       "matching call, offset: microseconds of a delay, error: what the call is made to fail with")  \
     X(ACCEPT, "accept", RARE,                                                                       \
       "only failures for want of a descriptor (EMFILE, ENFILE); fd, dev, ino, path: a database "    \
-      "that the process has open")
+      "that the process has open")                                                                  \
+    X(SQL_CHECKPOINT, "sql-checkpoint", RARE,                                                       \
+      "sqlite3_wal_checkpoint*; connection; offset: mode; result: frames in the WAL, ino2: frames " \
+      "in the database, both -1 when unknown; error: extended result code")                         \
+    X(SQL_OVERLAP, "sql-overlap", RARE,                                                             \
+      "during a call on a connection without mutex another thread called on it too; offset: tid "   \
+      "of that thread")
 
 enum wg_trace_type {
 #define WG_TRACE_ENUM(identifier, name, area, members) WG_TRACE_##identifier,
@@ -244,7 +256,7 @@ struct wg_trace_record {
     int64_t offset;
     int64_t length;
     uint64_t caller;     /* return address, 0 none */
-    uint64_t connection; /* sqlite3 *, 0 unknown */
+    uint64_t connection; /* sqlite3 * on which the thread was in a call, 0 none or unknown */
     uint32_t path;       /* references to strings */
     uint32_t text;       /* path2, SQL, words: see the type */
     uint32_t database;

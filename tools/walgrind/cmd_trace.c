@@ -16,8 +16,9 @@ struct trace_options {
 };
 
 static const struct wg_option options_table[] = {
-    {"view", 0, WG_OPTION_CHOICE, offsetof(struct trace_options, view), "time|process|database",
-     "Order: all by time (default), or one process or one database after another.", 0, 0},
+    {"view", 0, WG_OPTION_CHOICE, offsetof(struct trace_options, view),
+     "time|process|database|connection",
+     "Order: all by time (default), or one process, database or connection after another.", 0, 0},
     {"database", 0, WG_OPTION_STRING, offsetof(struct trace_options, database), "TEXT",
      "Only records of databases whose path contains TEXT.", 0, 0},
     {"pid", 0, WG_OPTION_INT, offsetof(struct trace_options, pid), "PID",
@@ -97,6 +98,38 @@ static void print_fault(const struct wg_trace_record *record)
         printf(" for %lld us", (long long)record->offset);
 }
 
+static bool is_sql(enum wg_trace_type type)
+{
+    return (type >= WG_TRACE_SQL_OPEN && type <= WG_TRACE_SQL_BACKUP) ||
+           type == WG_TRACE_SQL_CHECKPOINT || type == WG_TRACE_SQL_OVERLAP;
+}
+
+/* What a call on SQLite's API has besides result and text. */
+static void print_sql(const struct wg_trace_event *event)
+{
+    const struct wg_trace_record *record = event->record;
+    switch (event->type) {
+    case WG_TRACE_SQL_PREPARE:
+    case WG_TRACE_SQL_STEP:
+    case WG_TRACE_SQL_RESET:
+    case WG_TRACE_SQL_EXEC:
+    case WG_TRACE_SQL_CLOSE:
+        if (record->length)
+            printf(" in-transaction");
+        break;
+    case WG_TRACE_SQL_OPEN: printf(" flags 0x%llx", (unsigned long long)record->offset); break;
+    case WG_TRACE_SQL_CONFIG:
+    case WG_TRACE_SQL_CHECKPOINT: printf(" %lld", (long long)record->offset); break;
+    case WG_TRACE_SQL_BACKUP:
+        printf(" from connection %llx", (unsigned long long)record->offset);
+        break;
+    case WG_TRACE_SQL_OVERLAP: printf(" with thread %lld", (long long)record->offset); break;
+    default: break;
+    }
+    if (record->duration_us >= 1000)
+        printf(" took %.3f ms", record->duration_us / 1e3);
+}
+
 static void print_event(const struct wg_trace *trace, const struct trace_options *options,
                         const struct wg_trace_event *event, int64_t start_ns)
 {
@@ -118,7 +151,11 @@ static void print_event(const struct wg_trace *trace, const struct trace_options
     else if (event->type != WG_TRACE_LOCK && event->type != WG_TRACE_MODULE &&
              event->type != WG_TRACE_FAULT)
         printf(" = %lld", (long long)record->result);
-    if (event->type != WG_TRACE_MODULE && record->caller)
+    if (record->connection)
+        printf(" connection %llx", (unsigned long long)record->connection);
+    if (is_sql(event->type))
+        print_sql(event);
+    else if (event->type != WG_TRACE_MODULE && record->caller)
         printf(" by %s", wg_trace_origin_name(event->origin));
     if (event->role != WG_TRACE_ROLE_NONE)
         printf(" %s ino %llu", wg_trace_role_name(event->role), (unsigned long long)record->ino);
@@ -185,6 +222,78 @@ static size_t print_by_database(const struct wg_trace *trace, const struct trace
     return printed;
 }
 
+/* A connection from its opening to the next one that got its address; without an opening, from its
+ * first record. */
+struct connection {
+    const struct wg_trace_process *process;
+    uint64_t address;
+    size_t first, end; /* records of the trace */
+};
+
+static bool is_of(const struct connection *connection, const struct wg_trace_event *event, size_t i)
+{
+    return connection->process == event->process &&
+           connection->address == event->record->connection && i >= connection->first &&
+           i < connection->end;
+}
+
+/* All connections of the trace, in order of their first records; the caller frees them. */
+static struct connection *find_connections(const struct wg_trace *trace, size_t *ret_count)
+{
+    struct connection *connections = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < wg_trace_count(trace); i++) {
+        struct wg_trace_event event;
+        struct connection *known = NULL;
+        wg_trace_get(trace, i, &event);
+        if (event.record->connection == 0)
+            continue;
+        for (size_t j = count; j-- > 0 && !known;)
+            known = is_of(&connections[j], &event, i) ? &connections[j] : NULL;
+        if (known && event.type != WG_TRACE_SQL_OPEN)
+            continue;
+        if (known)
+            known->end = i;
+        connections = wg_realloc(connections, (count + 1) * sizeof *connections);
+        connections[count++] = (struct connection){.process = event.process,
+                                                   .address = event.record->connection,
+                                                   .first = i,
+                                                   .end = SIZE_MAX};
+    }
+    *ret_count = count;
+    return connections;
+}
+
+static size_t print_by_connection(const struct wg_trace *trace, const struct trace_options *options)
+{
+    size_t printed = 0, count;
+    struct connection *connections = find_connections(trace, &count);
+    struct wg_trace_event event;
+    int64_t start_ns = 0;
+    if (wg_trace_count(trace) > 0) {
+        wg_trace_get(trace, 0, &event);
+        start_ns = event.time_ns;
+    }
+    for (size_t j = 0; j < count; j++) {
+        bool begun = false;
+        for (size_t i = connections[j].first; i < wg_trace_count(trace) && i < connections[j].end;
+             i++) {
+            wg_trace_get(trace, i, &event);
+            if (!is_of(&connections[j], &event, i) || !wanted(options, &event))
+                continue;
+            if (!begun)
+                printf("== connection %llx of process %d: %s\n",
+                       (unsigned long long)connections[j].address, event.process->pid,
+                       event.database);
+            begun = true;
+            print_event(trace, options, &event, start_ns);
+            printed++;
+        }
+    }
+    free(connections);
+    return printed;
+}
+
 static void print_losses(const struct wg_trace *trace)
 {
     for (size_t i = 0; i < wg_trace_damage_count(trace); i++) {
@@ -221,9 +330,10 @@ static int trace(int argc, char **argv)
         exit_code = wg_command_fail(&wg_command_trace, &err);
         goto out;
     }
-    size_t printed = strcmp(options.view, "process") == 0 ? print_by_process(loaded, &options)
-                     : strcmp(options.view, "database") == 0
-                         ? print_by_database(loaded, &options)
+    size_t printed = strcmp(options.view, "process") == 0    ? print_by_process(loaded, &options)
+                     : strcmp(options.view, "database") == 0 ? print_by_database(loaded, &options)
+                     : strcmp(options.view, "connection") == 0
+                         ? print_by_connection(loaded, &options)
                          : print_those(loaded, &options, NULL, NULL);
     print_losses(loaded);
     printf("%zu records of %zu processes\n", printed, wg_trace_process_count(loaded));
