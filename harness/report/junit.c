@@ -24,6 +24,15 @@ struct group {
     double ms;
 };
 
+/* Tries of one test that are told. */
+#define TRIES_MAX 128
+
+struct document {
+    xmlTextWriter *writer;
+    const struct wg_model *model;
+    bool *given; /* which of model->retried stand in the document */
+};
+
 /* Where an outcome goes: the element, NULL for none. */
 static const char *element_of(enum wg_outcome outcome)
 {
@@ -81,61 +90,125 @@ static void element_text(xmlTextWriter *writer, const char *name, const char *te
     free(clean);
 }
 
-/* The schema knows no flaky tests: the case passes, and its output begins with why it is one. */
-static void write_flaky(xmlTextWriter *writer, const json_t *test)
+/* The words of a failure: all of them, and in `ret_line` the first line. The caller frees both. */
+static char *words_of(const struct wg_model *model, const json_t *test, char **ret_line)
 {
-    char *text = wg_format("flaky: %s\n%s", wg_json_str(test, "reason", ""),
-                           wg_json_str(test, "output", ""));
-    element_text(writer, "system-out", text);
+    struct wg_buf text;
+    wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
+    wg_failure_describe(model, test, &text);
+    *ret_line = wg_strndup(text.data, strcspn(text.data, "\n"));
+    return wg_buf_steal(&text);
+}
+
+/* "failure", "error" or "skipped" of the try that counts. */
+static void write_problem(const struct document *document, const char *element, const json_t *test)
+{
+    enum wg_outcome outcome = wg_outcome_of(wg_json_str(test, "outcome", ""));
+    char *line, *text = words_of(document->model, test, &line);
+    xmlTextWriterStartElement(document->writer, BAD_CAST element);
+    attribute(document->writer, "message", line);
+    if (outcome != WG_OUTCOME_SKIPPED) {
+        char *clean = xml_text(text);
+        attribute(document->writer, "type", wg_outcome_name(outcome));
+        xmlTextWriterWriteString(document->writer, BAD_CAST clean);
+        free(clean);
+    }
+    xmlTextWriterEndElement(document->writer);
+    free(line);
     free(text);
 }
 
-static void write_case(xmlTextWriter *writer, const struct wg_model *model, const json_t *test)
+/* A try beside the one that counts: "rerunFailure", "flakyError" and the like. */
+static void write_try(const struct document *document, const char *element, const json_t *test)
 {
-    enum wg_outcome outcome = wg_outcome_of(wg_json_str(test, "outcome", ""));
+    const char *output = wg_json_str(test, "output", "");
+    char *line, *text = words_of(document->model, test, &line);
+    xmlTextWriterStartElement(document->writer, BAD_CAST element);
+    attribute(document->writer, "message", line);
+    attribute(document->writer, "type", wg_json_str(test, "outcome", ""));
+    element_text(document->writer, "stackTrace", text);
+    if (output[0])
+        element_text(document->writer, "system-out", output);
+    xmlTextWriterEndElement(document->writer);
+    free(line);
+    free(text);
+}
+
+static bool is_try_of(const json_t *event, const json_t *test, int64_t number)
+{
+    return wg_json_int(event, "try", 1) == number &&
+           wg_json_int(event, "round", 0) == wg_json_int(test, "round", 0) &&
+           strcmp(wg_json_str(event, "mode", ""), wg_json_str(test, "mode", "")) == 0 &&
+           strcmp(wg_json_str(event, "test", ""), wg_json_str(test, "test", "")) == 0;
+}
+
+/* All tries of a test, the last being `test` itself. Copies of a test that ran at once have tries
+ * of the same numbers: each is given away once. */
+static size_t find_tries(struct document *document, const json_t *test, const json_t **tries)
+{
+    const struct wg_event_list *retried = &document->model->retried;
+    size_t count = 0;
+    for (int64_t number = 1; number < wg_json_int(test, "try", 1) && count + 1 < TRIES_MAX;
+         number++)
+        for (size_t i = 0; i < retried->count; i++)
+            if (!document->given[i] && is_try_of(retried->items[i], test, number)) {
+                document->given[i] = true;
+                tries[count++] = retried->items[i];
+                break;
+            }
+    tries[count++] = test;
+    return count;
+}
+
+/*
+ * Surefire's elements, in the order of its schema. The last try counts, the ones before it are
+ * reruns; of one that passed in the end they are flaky.
+ */
+static void write_tries(struct document *document, const json_t *test)
+{
+    static const struct {
+        const char *element, *rerun, *flaky;
+    } kinds[] = {{"failure", "rerunFailure", "flakyFailure"},
+                 {"skipped", NULL, NULL},
+                 {"error", "rerunError", "flakyError"}};
+    const json_t *tries[TRIES_MAX];
+    size_t count = find_tries(document, test, tries);
+    bool passed = !element_of(wg_outcome_of(wg_json_str(test, "outcome", "")));
+    for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++)
+        for (size_t i = 0; i < count; i++) {
+            const char *element = element_of(wg_outcome_of(wg_json_str(tries[i], "outcome", "")));
+            if (!element || strcmp(element, kinds[kind].element) != 0)
+                continue;
+            if (i + 1 == count)
+                write_problem(document, element, tries[i]);
+            else if (kinds[kind].rerun)
+                write_try(document, passed ? kinds[kind].flaky : kinds[kind].rerun, tries[i]);
+        }
+}
+
+static void write_case(struct document *document, const json_t *test)
+{
+    xmlTextWriter *writer = document->writer;
     const char *name = wg_json_str(test, "test", "");
     const char *slash = strchr(name, '/');
-    const char *element = element_of(outcome);
     const char *output = wg_json_str(test, "output", "");
     xmlTextWriterStartElement(writer, BAD_CAST "testcase");
     attribute(writer, "name", slash ? slash + 1 : name);
-    char *class_name = slash ? strndup(name, (size_t)(slash - name)) : strdup("");
-    if (!class_name)
-        abort();
+    char *class_name = wg_strndup(name, slash ? (size_t)(slash - name) : 0);
     attribute(writer, "classname", class_name);
     free(class_name);
     attribute_seconds(writer, "time", wg_json_real(test, "ms", 0));
     attribute(writer, "file", wg_json_str(test, "file", ""));
     attribute_number(writer, "line", (long long)wg_json_int(test, "line", 0));
-    if (element) {
-        struct wg_buf text;
-        wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
-        wg_failure_describe(model, test, &text);
-        char *first_line = strndup(text.data, strcspn(text.data, "\n"));
-        if (!first_line)
-            abort();
-        char *clean = xml_text(text.data);
-        xmlTextWriterStartElement(writer, BAD_CAST element);
-        attribute(writer, "message", first_line);
-        if (outcome != WG_OUTCOME_SKIPPED) {
-            attribute(writer, "type", wg_outcome_name(outcome));
-            xmlTextWriterWriteString(writer, BAD_CAST clean);
-        }
-        xmlTextWriterEndElement(writer);
-        free(clean);
-        free(first_line);
-        wg_buf_finish(&text);
-    }
-    if (outcome == WG_OUTCOME_FLAKY)
-        write_flaky(writer, test);
-    else if (output[0])
+    write_tries(document, test);
+    if (output[0])
         element_text(writer, "system-out", output);
     xmlTextWriterEndElement(writer);
 }
 
-static void write_group(xmlTextWriter *writer, const struct wg_model *model,
-                        const struct group *group, const char *timestamp)
+static void write_group(struct document *document, const struct group *group, const char *timestamp)
 {
+    xmlTextWriter *writer = document->writer;
     xmlTextWriterStartElement(writer, BAD_CAST "testsuite");
     attribute(writer, "name", group->name);
     attribute_number(writer, "tests", (long long)group->count);
@@ -146,7 +219,7 @@ static void write_group(xmlTextWriter *writer, const struct wg_model *model,
     attribute(writer, "timestamp", timestamp);
     attribute(writer, "hostname", "localhost");
     for (size_t i = 0; i < group->count; i++)
-        write_case(writer, model, group->tests[i]);
+        write_case(document, group->tests[i]);
     xmlTextWriterEndElement(writer);
 }
 
@@ -191,9 +264,8 @@ static size_t make_groups(const struct wg_model *model, struct group *groups)
 
 static void write_document(xmlTextWriter *writer, const struct wg_model *model)
 {
-    struct group *groups = calloc(model->finished.count + 1, sizeof *groups);
-    if (!groups)
-        abort();
+    struct document document = {writer, model, wg_calloc(model->retried.count + 1, sizeof(bool))};
+    struct group *groups = wg_calloc(model->finished.count + 1, sizeof *groups);
     size_t count = make_groups(model, groups);
     int failures = 0, errors = 0, skipped = 0;
     for (size_t i = 0; i < count; i++) {
@@ -214,12 +286,13 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
     attribute_number(writer, "skipped", skipped);
     attribute_seconds(writer, "time", wg_json_real(model->run_finished, "ms", 0));
     for (size_t i = 0; i < count; i++) {
-        write_group(writer, model, &groups[i], timestamp);
+        write_group(&document, &groups[i], timestamp);
         free(groups[i].tests);
     }
     xmlTextWriterEndElement(writer);
     xmlTextWriterEndDocument(writer);
     free(groups);
+    free(document.given);
 }
 
 static int write_all(int fd, const xmlChar *bytes, size_t size)

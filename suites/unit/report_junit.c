@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void add(struct wg_model *model, const char *outcome, const char *output)
+static void add_try(struct wg_model *model, const char *outcome, const char *output, int number,
+                    bool retried)
 {
     json_t *event =
         json_pack("{s:s, s:i, s:s, s:s, s:f, s:s, s:s, s:i, s:[{s:s, s:i, s:s}]}", "mode", "suite",
@@ -21,8 +22,15 @@ static void add(struct wg_model *model, const char *outcome, const char *output)
                   1.5, "reason", "because", "file", "a.c", "line", 3, "messages", "file", "a.c",
                   "line", 7, "message", "1 < 2 & \x01");
     json_object_set_new(event, "output", wg_json_string_new(output, strlen(output)));
+    json_object_set_new(event, "try", json_integer(number));
+    json_object_set_new(event, "retried", json_boolean(retried));
     wg_model_apply(model, WG_EVENT_TEST_FINISHED, event);
     json_decref(event);
+}
+
+static void add(struct wg_model *model, const char *outcome, const char *output)
+{
+    add_try(model, outcome, output, 1, false);
 }
 
 /* Writes a report over one test of each kind of outcome and parses it. */
@@ -39,6 +47,11 @@ static xmlDoc *write_and_parse(void)
     add(&model, "crashed", "");
     add(&model, "timeout", "");
     add(&model, "skipped", "");
+    add_try(&model, "failed", "first of a flaky one", 1, true);
+    add_try(&model, "crashed", "second of it", 2, true);
+    add_try(&model, "flaky", "third of it", 3, false);
+    add_try(&model, "crashed", "first of one that never passed", 1, true);
+    add_try(&model, "failed", "second of it, too", 2, false);
     cr_assert(eq(int, wg_junit_write(&model, path, NULL), 0));
     wg_model_finish(&model);
     json_decref(started);
@@ -78,21 +91,35 @@ Test(junit, report_is_valid_against_the_common_schema)
 Test(junit, each_outcome_is_told_in_its_element)
 {
     xmlDoc *document = write_and_parse();
-    cr_expect(eq(int, count_of(document, "//testcase"), 5));
-    cr_expect(eq(int, count_of(document, "//failure[@type='failed']"), 1));
+    cr_expect(eq(int, count_of(document, "//testcase"), 7));
+    cr_expect(eq(int, count_of(document, "//failure[@type='failed']"), 2));
     cr_expect(eq(int, count_of(document, "//error[@type='crashed']"), 1));
     cr_expect(eq(int, count_of(document, "//error[@type='timeout']"), 1));
     cr_expect(eq(int, count_of(document, "//skipped"), 1));
     cr_expect(eq(
-        int, count_of(document, "/testsuites[@tests=5][@failures=1][@errors=2][@skipped=1]"), 1));
+        int, count_of(document, "/testsuites[@tests=7][@failures=2][@errors=2][@skipped=1]"), 1));
+    xmlFreeDoc(document);
+}
+
+Test(junit, tries_are_told_as_reruns_and_flaky_ones)
+{
+    xmlDoc *document = write_and_parse();
+    cr_expect(eq(int, count_of(document, "//testcase[flakyFailure][flakyError]"), 1));
+    cr_expect(eq(int,
+                 count_of(document, "//testcase[not(failure)][not(error)]/flakyFailure"
+                                    "[system-out='first of a flaky one'][@type='failed']"),
+                 1));
+    cr_expect(eq(int, count_of(document, "//testcase[failure]/rerunError[@type='crashed']"), 1));
+    cr_expect(eq(int, count_of(document, "//rerunFailure | //rerunError"), 1));
+    cr_expect(eq(int, count_of(document, "//*[contains(stackTrace, 'because')]"), 3));
     xmlFreeDoc(document);
 }
 
 Test(junit, names_and_output_survive_with_all_their_special_characters)
 {
     xmlDoc *document = write_and_parse();
-    cr_expect(eq(int, count_of(document, "//testcase[contains(@name, '<here>')]"), 5));
+    cr_expect(eq(int, count_of(document, "//testcase[contains(@name, '<here>')]"), 7));
     cr_expect(eq(int, count_of(document, "//system-out[contains(., ']]>')]"), 1));
-    cr_expect(eq(int, count_of(document, "//failure[contains(., 'a.c:7: 1 < 2 &')]"), 1));
+    cr_expect(eq(int, count_of(document, "//failure[contains(., 'a.c:7: 1 < 2 &')]"), 2));
     xmlFreeDoc(document);
 }
