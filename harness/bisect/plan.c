@@ -228,7 +228,7 @@ static void apply_budget(struct planner *planner)
     unsigned budget = planner->goal->budget;
     if (budget == 0 || plan->step != WG_BISECT_RUN)
         return;
-    unsigned used = wg_bisect_runs(planner->tally, planner->count);
+    unsigned used = planner->goal->spent + wg_bisect_runs(planner->tally, planner->count);
     unsigned left = used < budget ? budget - used : 0;
     size_t kept = 0;
     for (; kept < plan->choice_count && left > 0; kept++) {

@@ -13,6 +13,9 @@
  * All runs are evidence, whatever they were made for; when the confirmation shows something else
  * than expected, the posterior falls and the search goes on by itself.
  *
+ * Before all of it the caller may look for the way to run BAD that makes it fail most often
+ * (provoke.h).
+ *
  * A plan is a pure function of its arguments: the simulation and the real driver share it.
  */
 #ifndef WG_HARNESS_BISECT_PLAN_H
@@ -38,6 +41,7 @@ enum wg_bisect_step {
 };
 
 enum wg_bisect_phase {
+    WG_BISECT_PHASE_PROVOKE, /* of the caller, by provoke.h: a plan never says it */
     WG_BISECT_PHASE_BAD,
     WG_BISECT_PHASE_GOOD,
     WG_BISECT_PHASE_SEARCH,
@@ -47,6 +51,7 @@ enum wg_bisect_phase {
 struct wg_bisect_goal {
     double confidence;         /* of the answer, 0.5 to 0.9999 */
     unsigned budget;           /* most runs in all, 0 for no bound */
+    unsigned spent;            /* runs of it that the tally does not hold */
     double build_cost;         /* price of a build in runs */
     double already_bad;        /* prior probability of "already bad at GOOD" */
     unsigned bracket_failures; /* failures wanted at BAD */

@@ -5,6 +5,7 @@
 #include "harness/base/limit.h"
 #include "harness/base/str.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -238,24 +239,69 @@ static void add_run(struct wg_bisect_tally *node, const char *result)
 }
 
 void wg_bisect_state_tally(const struct wg_bisect_state *state,
-                           const struct wg_bisect_history *history,
+                           const struct wg_bisect_history *history, size_t way,
                            struct wg_bisect_tally *ret_tally)
 {
     memset(ret_tally, 0, history->count * sizeof *ret_tally);
+    bool kept = way == 0;
     size_t i = 0;
     const json_t *record = NULL;
     json_array_foreach(state->records, i, record)
     {
+        bool same = wg_json_int(record, "way", 0) == (int64_t)way;
+        kept = kept || (same && is_event(record, "way"));
         long node = wg_bisect_history_find(history, wg_json_str(record, "commit", ""));
         if (node < 0)
             continue;
-        if (is_event(record, "run"))
+        if (is_event(record, "run") && same && kept)
             add_run(&ret_tally[node], wg_json_str(record, "result", ""));
         else if (is_event(record, "build") && wg_json_bool(record, "ok", false))
             ret_tally[node].built = true;
         else if (is_event(record, "build"))
             ret_tally[node].untestable = true;
     }
+}
+
+void wg_bisect_state_ways(const struct wg_bisect_state *state,
+                          const struct wg_bisect_history *history, size_t count,
+                          struct wg_bisect_way *ret_ways)
+{
+    struct wg_bisect_tally good[WG_BISECT_WAYS] = {{0}}, bad[WG_BISECT_WAYS] = {{0}};
+    bool elsewhere[WG_BISECT_WAYS] = {false};
+    size_t i = 0;
+    const json_t *record = NULL;
+    assert(count <= WG_BISECT_WAYS);
+    json_array_foreach(state->records, i, record)
+    {
+        int64_t way = wg_json_int(record, "way", 0);
+        long node = wg_bisect_history_find(history, wg_json_str(record, "commit", ""));
+        if (node < 0 || !is_event(record, "run") || way < 0 || way >= (int64_t)count)
+            continue;
+        const char *result = wg_json_str(record, "result", "");
+        if ((size_t)node == wg_bisect_history_bad(history))
+            add_run(&bad[way], result);
+        else if (node > 0)
+            elsewhere[way] = true;
+        else if (!elsewhere[way])
+            add_run(&good[way], result);
+    }
+    for (size_t w = 0; w < count; w++)
+        ret_ways[w] = (struct wg_bisect_way){
+            .failures = bad[w].failures,
+            .passes = bad[w].passes,
+            .skips = bad[w].skips,
+            .dropped = w > 0 && (bad[w].untestable || good[w].untestable || good[w].failures > 0),
+        };
+}
+
+long wg_bisect_state_way(const struct wg_bisect_state *state)
+{
+    for (size_t i = json_array_size(state->records); i-- > 0;) {
+        const json_t *record = json_array_get(state->records, i);
+        if (is_event(record, "way"))
+            return (long)wg_json_int(record, "way", 0);
+    }
+    return -1;
 }
 
 unsigned wg_bisect_state_next_run(const struct wg_bisect_state *state)

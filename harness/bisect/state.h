@@ -11,12 +11,14 @@
  *
  * Records have "event":
  *   start    "version", "good", "bad" (full ids), "argv" and the options of the command; the first.
- *            "imports": so many imported runs follow at once; without all of them nothing was begun
- *   build    "commit", "key", "ok", "ms", "output" (of a failed one)
- *   run      "n" (from 1), "commit", "seed", "result" (a name of WG_BISECT_RESULTS), "exit", "ms",
- *            "signature" (the line that matched), "imported" (from `git bisect log`)
- *   verdict  "step", "commit", "probability"; the bisection was over at that point
- * Readers ignore members and events that they do not know.
+ *            "imports": so many imported runs follow at once; without all of them nothing was
+ * begun. "ways": other ways to run the command (provoke.h), numbered from 1 build    "commit",
+ * "key", "ok", "ms", "output" (of a failed one) run      "n" (from 1), "commit", "seed", "result"
+ * (a name of WG_BISECT_RESULTS), "exit", "ms", "signature" (the line that matched), "imported"
+ * (from `git bisect log`), "way" (how the command was run; without it 0, as it was given) way
+ * "way", "words": from here on the command is run this way; only runs made this way count verdict
+ * "step", "commit", "probability"; the bisection was over at that point Readers ignore members and
+ * events that they do not know.
  */
 #ifndef WG_HARNESS_BISECT_STATE_H
 #define WG_HARNESS_BISECT_STATE_H
@@ -24,6 +26,7 @@
 #include "harness/base/err.h"
 #include "harness/bisect/history.h"
 #include "harness/bisect/posterior.h"
+#include "harness/bisect/provoke.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -72,13 +75,25 @@ const json_t *wg_bisect_state_verdict(const struct wg_bisect_state *state);
 int wg_bisect_state_append(struct wg_bisect_state *state, json_t *record, struct wg_err *err);
 
 /*
- * Adds up the records per node: `ret_tally` has an element per node and is overwritten. A node is
- * untestable when its build failed, when it said "skip" before it said anything else, or when it
- * failed in other ways again and again.
+ * Adds up the builds and the runs that were made in this way per node: `ret_tally` has an element
+ * per node and is overwritten. A node is untestable when its build failed, when it said "skip"
+ * before it said anything else, or when it failed in other ways again and again. Runs for which a
+ * way was kept do not count, since they were chosen for having failed; those made since then do.
  */
 void wg_bisect_state_tally(const struct wg_bisect_state *state,
-                           const struct wg_bisect_history *history,
+                           const struct wg_bisect_history *history, size_t way,
                            struct wg_bisect_tally *ret_tally);
+
+/*
+ * Adds up the runs of BAD per way, for wg_bisect_provoke(): `ret_ways` has `count` elements and is
+ * overwritten.
+ */
+void wg_bisect_state_ways(const struct wg_bisect_state *state,
+                          const struct wg_bisect_history *history, size_t count,
+                          struct wg_bisect_way *ret_ways);
+
+/* The way that was decided on last, or -1. */
+long wg_bisect_state_way(const struct wg_bisect_state *state);
 
 /* The number of the next run: one above the highest recorded. */
 unsigned wg_bisect_state_next_run(const struct wg_bisect_state *state);

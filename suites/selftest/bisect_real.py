@@ -221,6 +221,58 @@ def speaks_git(checks, walgrind, place):
     checks.equal(bisection.call("run", directory=clone).returncode, 0, "goes on from a log of git")
 
 
+def provokes(checks, walgrind, place):
+    """What fails in one run of twenty is first made to fail in one of two, also when killed on the way."""
+    history = History(16, 77)
+    directory = os.path.join(place, "provoke")
+    ids = history.write(directory)
+    bisection = Bisection(walgrind, directory)
+    command = ('n=20; case $STRESS in harm) exit 1;; skip) exit 125;; crash) kill -9 $$;; some) n=5;; '
+               'most) n=2; case $OTHER in ""|*[!0-9]*) exit 125;; esac;; esac; '
+               'test "$(cat level)" != bad || test $((WALGRIND_SEED % n)) != 0')
+    ways = ["STRESS=none", "STRESS=skip", "STRESS=some", "STRESS=crash", "STRESS=harm", "OTHER={seed} STRESS=most"]
+    options = ["--seed=3", *(f"--provoke={way}" for way in ways)]
+    done, report = bisection.find(ids[0], ids[COMMITS - 1], command, *options)
+    check_found(checks, done, report, ids[77], "provoked")
+    tried = report.get("ways", [])
+    checks.equal([way["words"] for way in tried if way["kept"]], [ways[5]], "the way that fails most is kept")
+    checks.equal([way["words"] for way in tried if way["dropped"]], [ways[1], ways[3], ways[4]],
+                 "ways without answers, and the one that makes GOOD fail, are dropped")
+    checks.that(0 < report.get("runs", 0) < 150, f"searched with a failure rate of 1/2: {report.get('runs')} runs")
+    checks.that(f"--provoke '{ways[5]}'" in done.stdout and "STRESS=most [kept]" in done.stdout,
+                f"the answer says how it was provoked: {done.stdout}")
+
+    def course():
+        return [(run["n"], run["seed"], run.get("way", 0), run["result"]) for run in records(directory)]
+    undisturbed = course()
+    arguments = [*options, "--build-cost=5", ids[0], ids[COMMITS - 1], "--", "sh", "-c", command]
+    for runs in (20, 45, 60):
+        checks.that(kill_at(bisection, arguments, lambda wanted=runs: len(records(directory)) >= wanted),
+                    f"killed after {runs} runs")
+    done, report = bisection.find(ids[0], ids[COMMITS - 1], command, *options)
+    check_found(checks, done, report, ids[77], "provoked and killed")
+    checks.equal([run[:2] for run in course()], [run[:2] for run in undisturbed][:len(course())], "no run is lost")
+    checks.equal([way["words"] for way in report["ways"] if way["kept"]], [ways[5]], "killed, it keeps the same way")
+    bisection.call("reset")
+    for words, expected in (([walgrind, "run"], {"--swarm", "WALGRIND_CHAOS=1"}),
+                            ([walgrind, "exec", "true"], {"WALGRIND_CHAOS=1"}), (["true"], set())):
+        bisection.call("start", ids[0], ids[COMMITS - 1], "--", *words)
+        usual = set(records(directory, "start")[0]["ways"])
+        checks.that(expected <= usual and bool(usual) == bool(expected), f"{words} is provoked with {usual}")
+        bisection.call("reset")
+    fades = 'test "$FADES" && test $(wc -l < {0}) -lt 3 && echo >> {0} && exit 1; true'
+    tally = os.path.join(place, "fades")
+    open(tally, "w", encoding="ascii").close()
+    bisection.find(ids[0], ids[COMMITS - 1], fades.format(tally), "--provoke=FADES=1", "--provoke=OTHER=1",
+                   "--budget=120", "--seed=1")
+    kept = [way["way"] for way in records(directory, "way")]
+    checks.equal((kept, {run.get("way", 0) for run in records(directory)[-60:]}), ([1], {1}),
+                 "a way that is kept is kept, whatever follows")
+    bisection.call("reset")
+    bisection.call("start", "--provoke=off", ids[0], ids[COMMITS - 1], "--", walgrind, "run")
+    checks.equal(records(directory, "start")[0]["ways"], [], "--provoke=off tries nothing")
+
+
 def checks_out_submodules(checks, walgrind, place):
     inner, outer = os.path.join(place, "inner"), os.path.join(place, "outer")
     for directory in (inner, outer):
@@ -335,6 +387,9 @@ def complains_in_one_line(checks, walgrind, place):
             ("not started", directory, ["run"], "no bisection has been started"),
             ("bad pattern", directory, [first, last, "--match-regex=(", "--", "true"], "--match-regex"),
             ("bad finding", directory, [first, last, "--match=x", "--", "true"], "finding:ID"),
+            ("no way", directory, [first, last, "--provoke=8", "--", "true"], "NAME=VALUE, not '8'"),
+            ("no options", directory, [first, last, "--provoke=--swarm", "--", "true"],
+             "to 'walgrind run' and"),
             ("nothing touched", directory, [first, last, "--touching=none/*", "--", "true"], "touches 'none/*'")):
         done = bisection.call(*arguments, directory=where)
         checks.equal(done.returncode, 2, f"{claim}: exit code")
@@ -343,5 +398,5 @@ def complains_in_one_line(checks, walgrind, place):
 
 
 main(finds_culprits, survives_kills, leaves_no_process, syncs_every_record,
-     tells_kinds_apart, hunts_findings, works_in_parallel, speaks_git, minds_no_settings, checks_out_submodules,
-     answers_honestly, writes_html, complains_in_one_line)
+     tells_kinds_apart, hunts_findings, works_in_parallel, provokes, speaks_git, minds_no_settings,
+     checks_out_submodules, answers_honestly, writes_html, complains_in_one_line)

@@ -75,12 +75,20 @@ static void fill(const struct place *place)
     wg_bisect_state_destroy(state);
 }
 
+static void append_way(struct wg_bisect_state *state, int n, const char *commit, int way,
+                       const char *result)
+{
+    json_t *record = run_record(n, commit, result);
+    json_object_set_new(record, "way", json_integer(way));
+    append(state, record);
+}
+
 static void tally(const struct wg_bisect_state *state, struct wg_bisect_tally nodes[static 4])
 {
     struct wg_bisect_history history = {0};
     struct wg_err err = WG_ERR_INIT;
     cr_assert(eq(int, wg_bisect_history_parse("g", "c b\nb a\na g\n", &history, &err), 0));
-    wg_bisect_state_tally(state, &history, nodes);
+    wg_bisect_state_tally(state, &history, 0, nodes);
     wg_bisect_history_finish(&history);
 }
 
@@ -117,6 +125,46 @@ Test(bisect_state, skip_before_any_answer_makes_a_commit_untestable_and_after_on
     cr_assert(nodes[1].untestable);
     cr_assert(not(nodes[2].untestable));
     cr_assert(nodes[3].untestable, "it only ever fails in other ways");
+    wg_bisect_state_destroy(state);
+    place_remove(&place);
+}
+
+/* GOOD, two commits and BAD: what each way did at the ends, and what the tally holds of it. */
+Test(bisect_state, runs_count_for_the_way_in_which_they_were_made)
+{
+    struct place place = place_create();
+    struct wg_bisect_state *state = open_state(&place, true);
+    struct wg_bisect_history history = {0};
+    struct wg_bisect_way ways[4];
+    struct wg_bisect_tally nodes[4];
+    struct wg_err err = WG_ERR_INIT;
+    cr_assert(eq(int, wg_bisect_history_parse("g", "c b\nb a\na g\n", &history, &err), 0));
+    append(state, run_record(1, "c", "good"));
+    append_way(state, 2, "c", 1, "bad");
+    append_way(state, 3, "g", 1, "bad");
+    append_way(state, 4, "c", 2, "skip");
+    append_way(state, 5, "c", 3, "bad");
+    append_way(state, 6, "b", 3, "bad");
+    append_way(state, 7, "g", 3, "bad");
+    append_way(state, 8, "c", 9, "bad");
+    cr_expect(eq(long, wg_bisect_state_way(state), -1));
+    append(state, json_pack("{s:s, s:i}", "event", "way", "way", 1));
+    append(state, json_pack("{s:s, s:i}", "event", "way", "way", 3));
+    cr_expect(eq(long, wg_bisect_state_way(state), 3), "the last word counts");
+    wg_bisect_state_ways(state, &history, 4, ways);
+    cr_expect(eq(u32, ways[0].passes, 1));
+    cr_expect(eq(u32, ways[0].failures, 0));
+    cr_expect(eq(u32, ways[1].failures, 1));
+    cr_expect(ways[1].dropped, "GOOD fails when it is run like that");
+    cr_expect(ways[2].dropped, "it says nothing about BAD");
+    cr_expect(not(ways[3].dropped), "GOOD failed after the search had begun: noise");
+    append_way(state, 9, "c", 3, "good");
+    append_way(state, 10, "b", 1, "bad");
+    wg_bisect_state_tally(state, &history, 3, nodes);
+    cr_expect(eq(u32, nodes[2].failures + nodes[2].passes, 0));
+    cr_expect(eq(u32, nodes[3].failures, 0), "not what it was kept for");
+    cr_expect(eq(u32, nodes[3].passes, 1));
+    wg_bisect_history_finish(&history);
     wg_bisect_state_destroy(state);
     place_remove(&place);
 }

@@ -7,8 +7,9 @@
  * plain bisection with 1, 5 and 10 runs per commit on the same culprit. All randomness comes
  * from the seed that is printed.
  *
- * "runs" counts every run: bracket, search and confirmation. "builds" counts the distinct commits
- * run other than the two ends, which a plain bisection takes for granted and never builds.
+ * "runs" counts every run: provoking, bracket, search and confirmation. "builds" counts the
+ * distinct commits run other than the two ends, which a plain bisection takes for granted and never
+ * builds.
  *
  * Exit code 1 when a case misses its target: success below the stated confidence by more than one
  * point and by more than chance explains (two standard errors), or more runs or builds than the
@@ -20,6 +21,7 @@
 #include "harness/base/buf.h"
 #include "harness/base/str.h"
 #include "harness/bisect/plan.h"
+#include "harness/bisect/provoke.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -42,28 +44,32 @@ struct sim_case {
     size_t slots;        /* commits tested at a time */
     double runs_ceiling; /* a rounded mean; 0: none */
     double builds_ceiling;
+    double ways[4]; /* p1 of other ways to run the command, tried at BAD first; the first 0 ends */
 };
 
 static const struct sim_case cases[] = {
-    {"linear", false, 1.00, 0.00, 0.0, 0.0, 1, 27, 10},
-    {"linear", false, 0.50, 0.00, 0.0, 0.0, 1, 83, 12},
-    {"linear", false, 0.20, 0.00, 0.0, 0.0, 1, 215, 16},
-    {"linear", false, 0.05, 0.00, 0.0, 0.0, 1, 779, 23},
-    {"linear", false, 1.00, 0.02, 0.0, 0.0, 1, 0, 0},
-    {"linear", false, 0.50, 0.02, 0.0, 0.0, 1, 0, 0},
-    {"linear", false, 0.20, 0.02, 0.0, 0.0, 1, 0, 0},
-    {"linear", false, 0.05, 0.02, 0.0, 0.0, 1, 5000, 0},
-    {"merges", true, 1.00, 0.00, 0.0, 0.0, 1, 27, 10},
-    {"merges", true, 0.50, 0.00, 0.0, 0.0, 1, 83, 12},
-    {"merges", true, 0.20, 0.00, 0.0, 0.0, 1, 215, 16},
-    {"merges", true, 0.05, 0.00, 0.0, 0.0, 1, 779, 23},
-    {"merges", true, 1.00, 0.02, 0.0, 0.0, 1, 0, 0},
-    {"merges", true, 0.50, 0.02, 0.0, 0.0, 1, 0, 0},
-    {"merges", true, 0.20, 0.02, 0.0, 0.0, 1, 0, 0},
-    {"merges", true, 0.05, 0.02, 0.0, 0.0, 1, 5000, 0},
-    {"linear, rate varies", false, 0.20, 0.00, 0.5, 0.0, 1, 0, 0},
-    {"linear, 20 % broken", false, 0.20, 0.00, 0.0, 0.2, 1, 0, 0},
-    {"merges, 4 at a time", true, 0.20, 0.00, 0.0, 0.0, 4, 0, 0},
+    {"linear", false, 1.00, 0.00, 0.0, 0.0, 1, 27, 10, {0}},
+    {"linear", false, 0.50, 0.00, 0.0, 0.0, 1, 83, 12, {0}},
+    {"linear", false, 0.20, 0.00, 0.0, 0.0, 1, 215, 16, {0}},
+    {"linear", false, 0.05, 0.00, 0.0, 0.0, 1, 779, 23, {0}},
+    {"linear", false, 1.00, 0.02, 0.0, 0.0, 1, 0, 0, {0}},
+    {"linear", false, 0.50, 0.02, 0.0, 0.0, 1, 0, 0, {0}},
+    {"linear", false, 0.20, 0.02, 0.0, 0.0, 1, 0, 0, {0}},
+    {"linear", false, 0.05, 0.02, 0.0, 0.0, 1, 5000, 0, {0}},
+    {"merges", true, 1.00, 0.00, 0.0, 0.0, 1, 27, 10, {0}},
+    {"merges", true, 0.50, 0.00, 0.0, 0.0, 1, 83, 12, {0}},
+    {"merges", true, 0.20, 0.00, 0.0, 0.0, 1, 215, 16, {0}},
+    {"merges", true, 0.05, 0.00, 0.0, 0.0, 1, 779, 23, {0}},
+    {"merges", true, 1.00, 0.02, 0.0, 0.0, 1, 0, 0, {0}},
+    {"merges", true, 0.50, 0.02, 0.0, 0.0, 1, 0, 0, {0}},
+    {"merges", true, 0.20, 0.02, 0.0, 0.0, 1, 0, 0, {0}},
+    {"merges", true, 0.05, 0.02, 0.0, 0.0, 1, 5000, 0, {0}},
+    {"linear, rate varies", false, 0.20, 0.00, 0.5, 0.0, 1, 0, 0, {0}},
+    {"linear, 20 % broken", false, 0.20, 0.00, 0.0, 0.2, 1, 0, 0, {0}},
+    {"merges, 4 at a time", true, 0.20, 0.00, 0.0, 0.0, 4, 0, 0, {0}},
+    {"linear, 1 of 4 ways provokes", false, 0.05, 0.00, 0.0, 0.0, 1, 0, 0, {0.05, 0.05, 0.5, 0.05}},
+    {"linear, no way provokes", false, 0.05, 0.00, 0.0, 0.0, 1, 0, 0, {0.05, 0.05, 0.05, 0.05}},
+    {"linear, no way provokes", false, 0.20, 0.00, 0.0, 0.0, 1, 0, 0, {0.2, 0.2, 0.2, 0.2}},
 };
 
 struct sim_options {
@@ -189,6 +195,40 @@ static bool run_fails(struct world *world, size_t x)
     return uniform(&world->random) < rate;
 }
 
+/*
+ * Tries the ways of the row at BAD and lets the world go on with the one that is kept. What was run
+ * in that way no longer counts, as in wg_bisect_state_tally(). Returns the number of runs whose
+ * results are not in the tally.
+ */
+static unsigned provoke(struct world *world, const struct sim_case *row,
+                        const struct wg_bisect_goal *goal, struct wg_bisect_tally *tally)
+{
+    struct wg_bisect_way ways[1 + sizeof row->ways / sizeof row->ways[0]] = {{0}};
+    size_t count = 1, bad = world->history->count - 1;
+    unsigned runs = 0;
+    while (count <= sizeof row->ways / sizeof row->ways[0] && row->ways[count - 1] > 0)
+        count++;
+    for (;;) {
+        struct wg_bisect_provoking next = wg_bisect_provoke(ways, count, goal->bracket_runs);
+        double rate = next.way > 0 ? row->ways[next.way - 1] : row->bad_rate;
+        if (next.decided) {
+            for (size_t x = 0; x < world->history->count; x++)
+                world->rate[x] *= rate / row->bad_rate;
+            if (next.way > 0)
+                return runs;
+            tally[bad].failures = ways[0].failures;
+            tally[bad].passes = ways[0].passes;
+            return runs - ways[0].failures - ways[0].passes;
+        }
+        bool failed = false;
+        for (unsigned i = 0; i < next.batch && !failed; i++, runs++) {
+            failed = uniform(&world->random) < rate;
+            ways[next.way].failures += failed;
+            ways[next.way].passes += !failed;
+        }
+    }
+}
+
 struct outcome {
     bool right, decided;
     unsigned runs, builds;
@@ -234,13 +274,15 @@ static double cpu_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static struct outcome simulate(struct world *world, const struct wg_bisect_goal *goal)
+static struct outcome simulate(struct world *world, const struct sim_case *row,
+                               const struct wg_bisect_goal *goal)
 {
     struct outcome outcome = {0};
     size_t count = world->history->count;
     struct wg_bisect_posterior posterior;
     struct wg_bisect_tally *tally = wg_calloc(count, sizeof *tally);
     wg_bisect_posterior_init(&posterior, world->history, NULL, goal->already_bad);
+    unsigned provoking = provoke(world, row, goal, tally);
     for (;;) {
         struct wg_bisect_plan plan;
         double start = cpu_ms();
@@ -259,7 +301,7 @@ static struct outcome simulate(struct world *world, const struct wg_bisect_goal 
         for (size_t i = 0; i < plan.choice_count; i++)
             obey(world, &plan.choices[i], tally);
     }
-    outcome.runs = wg_bisect_runs(tally, count);
+    outcome.runs = provoking + wg_bisect_runs(tally, count);
     for (size_t x = 1; x + 1 < count; x++)
         outcome.builds += tally[x].built || tally[x].untestable;
     wg_bisect_posterior_finish(&posterior);
@@ -378,13 +420,13 @@ static bool simulate_case(const struct sim_case *row, const struct wg_bisect_his
     for (long trial = 0; trial < options->trials; trial++) {
         struct world world;
         world_init(&world, history, row, next_random(&seed));
-        struct outcome outcome = simulate(&world, &goal);
-        add_trial(&totals, &outcome);
         for (size_t i = 0; i < 3; i++) {
             unsigned runs = 0;
             totals.plain_right[i] += plain(&world, plain_repeats[i], &runs);
             totals.plain_runs[i] += runs;
         }
+        struct outcome outcome = simulate(&world, row, &goal); /* changes the rates of the world */
+        add_trial(&totals, &outcome);
         world_finish(&world);
     }
     return report(row, &totals, options);

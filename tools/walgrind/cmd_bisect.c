@@ -46,6 +46,11 @@ static const struct wg_option options_table[] = {
      0, 0},
     {"touching", 0, WG_OPTION_LIST, offsetof(struct bisect_options, touching), "GLOB",
      "Suspect commits that change such paths more. May be repeated.", 0, 0},
+    {"provoke", 0, WG_OPTION_LIST, offsetof(struct bisect_options, provoke), "auto|off|WORDS",
+     "A way to run CMD that may make BAD fail more often, like 'THREADS=16'. May be repeated; the "
+     "one that fails most often is kept. Default: auto, which tries the swarm, more workers and "
+     "WALGRIND_CHAOS with 'walgrind run' and 'walgrind exec', and nothing with other commands.",
+     0, 0},
     {"timeout", 0, WG_OPTION_DURATION, offsetof(struct bisect_options, timeout_ms), "TIME",
      "A run that takes longer is ended and has failed.", 0, 0},
     {"bad-runs", 0, WG_OPTION_INT, offsetof(struct bisect_options, bad_runs), "N",
@@ -161,6 +166,8 @@ static int lead(struct bisect_session *session, const struct bisect_options *opt
         goto out;
     for (;;) {
         bisect_session_plan(session, ret_plan);
+        if (bisect_session_note_way(session, err) != 0)
+            goto out;
         if (ret_plan->step != WG_BISECT_RUN)
             break;
         if (bisect_round(session, ret_plan, interrupt_fd, &interrupted, err) != 0)
@@ -372,6 +379,7 @@ static int bisect(int argc, char **argv)
     wg_strv_finish(&operands);
     wg_strv_finish(&call.words);
     wg_strv_finish(&call.options.touching);
+    wg_strv_finish(&call.options.provoke);
     bisect_repo_finish(&call.repo);
     free(call.log_path);
     return exit_code;

@@ -139,6 +139,26 @@ static void put_table(const struct bisect_session *session, const struct wg_bise
     wg_buf_puts(out, "</table>\n");
 }
 
+static void put_ways(const struct bisect_session *session, struct wg_buf *out)
+{
+    if (session->way_count == 1)
+        return;
+    wg_buf_puts(out, "<h2>Ways to run it, at BAD</h2>\n<table><tr><th>way</th><th>runs</th>"
+                     "<th>failed</th><th>no answer</th><th></th></tr>\n");
+    for (size_t w = 0; w < session->way_count; w++) {
+        const struct wg_bisect_way *way = &session->ways[w];
+        bool kept = !session->trying && w == session->way;
+        wg_buf_printf(out, "<tr%s><td>", kept ? " class=\"best\"" : "");
+        put_escaped(out, bisect_way_name(session, w));
+        wg_buf_printf(out, "</td><td>%u</td><td>%u</td><td>%u</td><td>%s</td></tr>\n",
+                      way->failures + way->passes, way->failures, way->skips,
+                      way->dropped ? "dropped"
+                      : kept       ? "kept"
+                                   : "");
+    }
+    wg_buf_puts(out, "</table>\n");
+}
+
 int bisect_write_html(const struct bisect_session *session, const struct wg_bisect_plan *plan,
                       const char *path, struct wg_err *err)
 {
@@ -163,6 +183,7 @@ int bisect_write_html(const struct bisect_session *session, const struct wg_bise
         wg_buf_puts(&page, "</pre>\n");
     }
     put_table(session, plan, &page);
+    put_ways(session, &page);
     wg_buf_puts(&page, "</body></html>\n");
     FILE *file = fopen(path, "we");
     if (!file) {

@@ -28,6 +28,22 @@ static unsigned answers(const struct wg_bisect_tally *node)
     return node->failures + node->passes;
 }
 
+const char *bisect_way_name(const struct bisect_session *session, size_t way)
+{
+    return way == 0 ? "as given" : bisect_way_words(session, way);
+}
+
+/* What is said of the other ways when BAD failed in none; the caller frees it. */
+static char *others_passed(const struct bisect_session *session)
+{
+    unsigned runs = 0, ways = 0;
+    for (size_t w = 1; w < session->way_count; w++) {
+        runs += session->ways[w].passes;
+        ways += session->ways[w].passes > 0;
+    }
+    return ways ? wg_format(", nor in %u runs made in %u other ways", runs, ways) : wg_strdup("");
+}
+
 /* The good or the bad end says that it cannot be tested. */
 static char *untestable_end(const struct bisect_session *session)
 {
@@ -47,11 +63,13 @@ static char *bad_passes(const struct bisect_session *session)
                          bad->skips);
     char *others =
         bad->skips ? wg_format(" (%u more failed in another way)", bad->skips) : wg_strdup("");
+    char *provoked = others_passed(session);
     char *line = wg_format(
-        "the bad end never failed in %u runs%s: its failure rate is below %.2g %% (95 %%); make it "
-        "fail more often, or allow more runs with --bad-runs",
-        bad->passes, others, 100 * (1 - pow(0.05, 1.0 / bad->passes)));
+        "the bad end never failed in %u runs%s%s: its failure rate is below %.2g %% (95 %%); make "
+        "it fail more often, or start with more repeats (--bad-runs)",
+        bad->passes, others, provoked, 100 * (1 - pow(0.05, 1.0 / bad->passes)));
     free(others);
+    free(provoked);
     return line;
 }
 
@@ -124,6 +142,8 @@ char *bisect_verify_command(const struct bisect_session *session, const struct w
     put_option(&out, "build", settings->build);
     put_option(&out, "match", settings->match);
     put_option(&out, "match-regex", settings->match_regex);
+    if (session->way_count > 1)
+        put_option(&out, "provoke", session->way ? bisect_way_words(session, session->way) : "off");
     wg_buf_puts(&out, " --");
     for (size_t i = 0; i < settings->argv.count; i++) {
         wg_buf_puts(&out, " ");
@@ -184,6 +204,25 @@ static void print_evidence(const struct bisect_session *session, FILE *out)
             print_row(session, x, out);
 }
 
+/* How often BAD fails in each way that was tried. */
+static void print_ways(const struct bisect_session *session, FILE *out)
+{
+    if (session->way_count == 1)
+        return;
+    fprintf(out, "\nways to run it, at BAD:\n  %5s  %6s  %6s\n", "runs", "failed", "rate");
+    for (size_t w = 0; w < session->way_count; w++) {
+        const struct wg_bisect_way *way = &session->ways[w];
+        unsigned runs = way->failures + way->passes;
+        if (runs + way->skips == 0)
+            continue;
+        fprintf(out, "  %5u  %6u  %4.0f %%  %s%s\n", runs, way->failures,
+                runs ? 100.0 * way->failures / runs : 0, bisect_way_name(session, w),
+                way->dropped                            ? " [dropped]"
+                : !session->trying && w == session->way ? " [kept]"
+                                                        : "");
+    }
+}
+
 static void print_set(const struct bisect_session *session, FILE *out)
 {
     size_t *set = wg_calloc(session->history.count, sizeof *set);
@@ -209,6 +248,7 @@ void bisect_print_text(const struct bisect_session *session, const struct wg_bis
     else if (bisect_count(session).failures > 0)
         print_set(session, out);
     print_evidence(session, out);
+    print_ways(session, out);
 }
 
 static json_t *commit_json(const struct bisect_session *session, size_t x)
@@ -220,6 +260,22 @@ static json_t *commit_json(const struct bisect_session *session, size_t x)
         wg_json_string_new(subject, strlen(subject)), "probability",
         session->posterior.probability[x], "passes", (int)node->passes, "failures",
         (int)node->failures, "no_answer", (int)node->skips, "untestable", node->untestable);
+}
+
+/* The ways that were tried at BAD, as given first. */
+static json_t *ways_json(const struct bisect_session *session)
+{
+    json_t *ways = json_array();
+    for (size_t w = 0; w < session->way_count; w++) {
+        const struct wg_bisect_way *way = &session->ways[w];
+        const char *words = bisect_way_words(session, w);
+        json_array_append_new(ways, json_pack("{s:o, s:i, s:i, s:i, s:b, s:b}", "words",
+                                              wg_json_string_new(words, strlen(words)), "passes",
+                                              (int)way->passes, "failures", (int)way->failures,
+                                              "no_answer", (int)way->skips, "dropped", way->dropped,
+                                              "kept", !session->trying && w == session->way));
+    }
+    return ways;
 }
 
 json_t *bisect_report_json(const struct bisect_session *session, const struct wg_bisect_plan *plan)
@@ -247,6 +303,7 @@ json_t *bisect_report_json(const struct bisect_session *session, const struct wg
         (int)counts.runs, "tested", (int)counts.tested, "untestable", (int)counts.untestable,
         "failure_rate", "mean", mean, "low", low, "high", high, "candidates", candidates,
         "evidence", evidence);
+    json_object_set_new(report, "ways", ways_json(session));
     json_object_set_new(report, "settings", bisect_settings_record(&session->settings));
     free(headline);
     free(set);

@@ -33,6 +33,9 @@ char *bisect_headline(const struct bisect_session *session, const struct wg_bise
 char *bisect_verify_command(const struct bisect_session *session,
                             const struct wg_bisect_plan *plan);
 
+/* What a way to run the command is called in a report. */
+const char *bisect_way_name(const struct bisect_session *session, size_t way);
+
 /* Runs, builds and skipped commits so far. */
 struct bisect_counts {
     unsigned runs, failures, tested, untestable;

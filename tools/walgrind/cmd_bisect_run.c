@@ -4,6 +4,7 @@
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
 #include "harness/sys/tree.h"
+#include "tools/walgrind/cmd_bisect_ways.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -49,8 +50,7 @@ static enum wg_bisect_result judge(const struct round *round, const struct job *
     const struct bisect_session *session = round->session;
     const struct bisect_child *child = job->child;
     const char *program = session->settings.argv.items[0];
-    const char *slash = strrchr(program, '/');
-    bool walgrind = strcmp(slash ? slash + 1 : program, "walgrind") == 0;
+    bool walgrind = bisect_is_walgrind(&session->settings.argv);
     int code =
         WIFEXITED(child->status) ? WEXITSTATUS(child->status) : 128 + WTERMSIG(child->status);
     *ret_exit_code = code;
@@ -63,6 +63,9 @@ static enum wg_bisect_result judge(const struct round *round, const struct job *
         return WG_BISECT_RESULT_SKIP;
     if (walgrind && code == 3)
         return WG_BISECT_RESULT_LOST;
+    /* What nobody asked for in so many words ends nothing; this way is dropped. */
+    if (session->trying && session->way > 0 && (code >= 128 || (walgrind && code == 2)))
+        return WG_BISECT_RESULT_SKIP;
     if (walgrind && code == 2)
         wg_err_set(err, WG_ERR_USAGE, "%s refuses its command line (exit 2) at %.12s", program, id);
     if (code >= 128) {
@@ -145,6 +148,8 @@ static int record_run(struct round *round, const struct job *job, enum wg_bisect
                   (int)job->n, "commit", session->history.commits[job->task->node].id, "seed", seed,
                   "result", wg_bisect_result_name(result), "exit", exit_code, "timed_out",
                   child->timed_out, "ms", child->ms, "output", output);
+    if (session->way > 0)
+        json_object_set_new(record, "way", json_integer((json_int_t)session->way));
     if (child->matched)
         json_object_set_new(record, "signature",
                             wg_json_string_new(child->signature, strlen(child->signature)));
@@ -165,20 +170,25 @@ static void make_env(const struct round *round, const struct task *task, uint64_
     free(text);
 }
 
-static int start_job(struct round *round, struct job *job, char *const *argv, struct wg_err *err)
+static int start_job(struct round *round, struct job *job, char *const *words, struct wg_err *err)
 {
-    struct wg_strv env = {0};
+    const struct bisect_session *session = round->session;
+    struct wg_strv env = {0}, argv = {0};
     bool build = job->build;
     make_env(round, job->task, job->seed, &env);
+    wg_strv_extend(&argv, words);
+    if (!build)
+        bisect_way_apply(bisect_way_words(session, session->way), job->seed, &env, &argv);
     struct bisect_child_options options = {
-        .argv = argv,
+        .argv = argv.items,
         .envp = env.items,
         .directory = job->task->path,
-        .match = build ? NULL : &round->session->match,
-        .timeout_ms = build ? 0 : round->session->settings.timeout_ms,
+        .match = build ? NULL : &session->match,
+        .timeout_ms = build ? 0 : session->settings.timeout_ms,
     };
     int rc = bisect_child_start(&options, &job->child, err);
     wg_strv_finish(&env);
+    wg_strv_finish(&argv);
     if (rc != 0)
         return -1;
     job->task->running++;
@@ -230,6 +240,8 @@ static int record_no_command(struct round *round, struct task *task, unsigned n,
                                session->history.commits[task->node].id, "result",
                                wg_bisect_result_name(WG_BISECT_RESULT_SKIP), "signature",
                                "the command is not there");
+    if (session->way > 0)
+        json_object_set_new(record, "way", json_integer((json_int_t)session->way));
     return wg_bisect_state_append(session->state, record, err);
 }
 

@@ -18,6 +18,7 @@
 struct bisect_settings {
     struct wg_strv argv; /* CMD */
     struct wg_strv touching;
+    struct wg_strv ways; /* other ways to run CMD, as cmd_bisect_ways.h has them: numbers from 1 */
     const char *good, *bad; /* full ids; these and the strings below are borrowed */
     const char *build, *match, *match_regex;
     double confidence;
@@ -43,6 +44,10 @@ struct bisect_session {
     struct wg_bisect_tally *tally;
     struct wg_bisect_posterior posterior;
     struct wg_bisect_goal goal;
+    struct wg_bisect_way ways[WG_BISECT_WAYS]; /* what they did at BAD */
+    size_t way_count;
+    size_t way;    /* how CMD is run; the tally holds the runs made like that */
+    bool trying;   /* that way is only tried at BAD; the tally is that of way 0 */
     bool progress; /* tell what happens on stderr */
 };
 
@@ -54,8 +59,14 @@ int bisect_session_open(const struct bisect_repo *repo, struct wg_bisect_state *
                         struct bisect_session *ret_session, struct wg_err *err);
 void bisect_session_finish(struct bisect_session *session);
 
-/* Adds up the log and says what is to be done next. */
+/* Adds up the log and says what is to be done next, and in which way. */
 void bisect_session_plan(struct bisect_session *session, struct wg_bisect_plan *ret_plan);
+
+/* Notes in the log which way is kept, when that is decided and not there yet. */
+int bisect_session_note_way(struct bisect_session *session, struct wg_err *err);
+
+/* The words of a way; "" for the command as it was given. */
+const char *bisect_way_words(const struct bisect_session *session, size_t way);
 
 /* The start record of these settings; the caller releases it. */
 json_t *bisect_settings_record(const struct bisect_settings *settings);

@@ -7,6 +7,7 @@
 #include "harness/bisect/git_log.h"
 #include "harness/sys/tree.h"
 #include "tools/walgrind/cmd_bisect_run.h"
+#include "tools/walgrind/cmd_bisect_ways.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,7 +56,8 @@ static void fill_settings(const struct bisect_options *options, const char *good
 /* Whether an unfinished bisection is the one that the command line asks for. */
 static bool is_same(const json_t *start, const struct bisect_settings *settings)
 {
-    static const char *const keys[] = {"good", "bad", "argv", "build", "match", "match_regex"};
+    static const char *const keys[] = {"good",  "bad",   "argv",       "ways",
+                                       "build", "match", "match_regex"};
     json_t *wanted = bisect_settings_record(settings);
     bool same = true;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -267,7 +269,9 @@ int bisect_start(struct bisect_call *call, bool resume, struct wg_bisect_state *
     if (read_ends(call, &ends, err) != 0)
         goto out;
     fill_settings(&call->options, ends.good, ends.bad, ends.argv, &settings);
-    if (begin(call, &settings, ends.ids, resume, &state, err) != 0)
+    if (bisect_ways_read(&call->options.provoke, &settings.argv, call->options.from_git_log != NULL,
+                         &settings.ways, err) != 0 ||
+        begin(call, &settings, ends.ids, resume, &state, err) != 0)
         goto out;
     *ret_state = state;
     state = NULL;
@@ -276,6 +280,7 @@ out:
     wg_bisect_state_destroy(state);
     wg_strv_finish(&settings.argv);
     wg_strv_finish(&settings.touching);
+    wg_strv_finish(&settings.ways);
     ends_finish(&ends);
     return rc;
 }

@@ -11,7 +11,7 @@
 #include "tools/walgrind/cmd_bisect_git.h"
 
 struct bisect_options {
-    struct wg_strv touching;
+    struct wg_strv touching, provoke;
     const char *build, *match, *match_regex, *json, *html, *from_git_log, *format;
     double confidence; /* 0: not given */
     double build_cost;
