@@ -2,46 +2,18 @@
 #include "harness/run/classify.h"
 
 #include "harness/base/json.h"
+#include "harness/base/sqlite_code.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* Primary result codes that are evidence, by number; the names are those of
- * sqlite.org/rescode.html. */
-static const struct primary_code {
-    int code;
-    const char *name;
-    enum wg_evidence_class class_;
-} primary_codes[] = {
-    {5, "SQLITE_BUSY", WG_EVIDENCE_BUSY},    {6, "SQLITE_LOCKED", WG_EVIDENCE_BUSY},
-    {10, "SQLITE_IOERR", WG_EVIDENCE_IO},    {11, "SQLITE_CORRUPT", WG_EVIDENCE_CORRUPT},
-    {13, "SQLITE_FULL", WG_EVIDENCE_IO},     {14, "SQLITE_CANTOPEN", WG_EVIDENCE_IO},
-    {15, "SQLITE_PROTOCOL", WG_EVIDENCE_IO}, {26, "SQLITE_NOTADB", WG_EVIDENCE_CORRUPT},
-};
-
+/* Primary result codes that are evidence. */
 static const struct {
     int code;
-    const char *name;
-} extended_codes[] = {
-    {261, "SQLITE_BUSY_RECOVERY"},       {517, "SQLITE_BUSY_SNAPSHOT"},
-    {773, "SQLITE_BUSY_TIMEOUT"},        {262, "SQLITE_LOCKED_SHAREDCACHE"},
-    {266, "SQLITE_IOERR_READ"},          {522, "SQLITE_IOERR_SHORT_READ"},
-    {778, "SQLITE_IOERR_WRITE"},         {1034, "SQLITE_IOERR_FSYNC"},
-    {1290, "SQLITE_IOERR_DIR_FSYNC"},    {1546, "SQLITE_IOERR_TRUNCATE"},
-    {1802, "SQLITE_IOERR_FSTAT"},        {2058, "SQLITE_IOERR_UNLOCK"},
-    {2314, "SQLITE_IOERR_RDLOCK"},       {2570, "SQLITE_IOERR_DELETE"},
-    {2826, "SQLITE_IOERR_BLOCKED"},      {3082, "SQLITE_IOERR_NOMEM"},
-    {3338, "SQLITE_IOERR_ACCESS"},       {3594, "SQLITE_IOERR_CHECKRESERVEDLOCK"},
-    {3850, "SQLITE_IOERR_LOCK"},         {4106, "SQLITE_IOERR_CLOSE"},
-    {4618, "SQLITE_IOERR_SHMOPEN"},      {4874, "SQLITE_IOERR_SHMSIZE"},
-    {5130, "SQLITE_IOERR_SHMLOCK"},      {5386, "SQLITE_IOERR_SHMMAP"},
-    {5642, "SQLITE_IOERR_SEEK"},         {5898, "SQLITE_IOERR_DELETE_NOENT"},
-    {6154, "SQLITE_IOERR_MMAP"},         {6410, "SQLITE_IOERR_GETTEMPPATH"},
-    {8458, "SQLITE_IOERR_CORRUPTFS"},    {267, "SQLITE_CORRUPT_VTAB"},
-    {523, "SQLITE_CORRUPT_SEQUENCE"},    {779, "SQLITE_CORRUPT_INDEX"},
-    {526, "SQLITE_CANTOPEN_ISDIR"},      {1032, "SQLITE_READONLY_DBMOVED"},
-    {1288, "SQLITE_READONLY_CANTINIT"},  {776, "SQLITE_READONLY_ROLLBACK"},
-    {1544, "SQLITE_READONLY_DIRECTORY"},
+    enum wg_evidence_class class_;
+} primary_codes[] = {
+    {5, WG_EVIDENCE_BUSY}, {6, WG_EVIDENCE_BUSY}, {10, WG_EVIDENCE_IO}, {11, WG_EVIDENCE_CORRUPT},
+    {13, WG_EVIDENCE_IO},  {14, WG_EVIDENCE_IO},  {15, WG_EVIDENCE_IO}, {26, WG_EVIDENCE_CORRUPT},
 };
 
 /* What sqlite3_errstr() says, as applications pass it on. The first that is found decides. */
@@ -70,17 +42,6 @@ enum wg_evidence_class wg_classify_code(int extended_code)
         if (primary_codes[i].code == (extended_code & 0xff))
             return primary_codes[i].class_;
     return WG_EVIDENCE_COUNT;
-}
-
-const char *wg_classify_code_name(int extended_code)
-{
-    for (size_t i = 0; i < sizeof extended_codes / sizeof extended_codes[0]; i++)
-        if (extended_codes[i].code == extended_code)
-            return extended_codes[i].name;
-    for (size_t i = 0; i < sizeof primary_codes / sizeof primary_codes[0]; i++)
-        if (primary_codes[i].code == (extended_code & 0xff))
-            return primary_codes[i].name;
-    return "SQLITE_ERROR";
 }
 
 enum wg_evidence_class wg_classify_text(const char *text, size_t size, const char **ret_message)
@@ -141,7 +102,7 @@ static json_t *classify_json_line(const json_t *line)
         return NULL;
     json_t *evidence =
         json_pack("{s:s, s:s, s:i, s:s}", "class", wg_evidence_class_name(class_), "source",
-                  "server-code", "code", code, "name", wg_classify_code_name(code));
+                  "server-code", "code", code, "name", wg_sqlite_code_name(code));
     const char *message = wg_json_str(line, "message", "");
     json_object_set_new(evidence, "message", json_string(message));
     static const char *const copied[][2] = {

@@ -20,8 +20,6 @@
 /* The class of an extended result code; WG_EVIDENCE_COUNT when it is no evidence (constraints, OK).
  */
 enum wg_evidence_class wg_classify_code(int extended_code);
-/* "SQLITE_IOERR_SHORT_READ" and the like; the primary code's name for unknown extensions. */
-const char *wg_classify_code_name(int extended_code);
 /* The class of the first of SQLite's messages inside text; WG_EVIDENCE_COUNT when there is none.
  * ret_message (may be NULL) gets the message that was found. */
 enum wg_evidence_class wg_classify_text(const char *text, size_t size, const char **ret_message);

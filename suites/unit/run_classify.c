@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run_classify.c - SQLite's complaints are recognised, and nothing else is. */
 #include "harness/base/json.h"
+#include "harness/base/sqlite_code.h"
 #include "harness/run/classify.h"
 
 #include <criterion/criterion.h>
@@ -85,6 +86,6 @@ Test(classify, refusal_is_no_evidence)
 
 Test(classify, unknown_extension_of_a_known_code_is_named_by_its_primary_code)
 {
-    cr_expect(eq(str, (char *)wg_classify_code_name(10 | (99 << 8)), "SQLITE_IOERR"));
+    cr_expect(eq(str, (char *)wg_sqlite_code_name(10 | (99 << 8)), "SQLITE_IOERR"));
     cr_expect(eq(int, (int)wg_classify_code(10 | (99 << 8)), WG_EVIDENCE_IO));
 }
