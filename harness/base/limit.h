@@ -37,10 +37,14 @@
 #define WG_LIMIT_BISECT_LOG     (256u << 20) /* bytes of the log of one bisection */
 #define WG_LIMIT_BISECT_OUTPUT  (64u << 10)  /* bytes of output kept of a failed run */
 
-#define WG_LIMIT_TRACE_FILES   100000     /* traced processes of one run */
-#define WG_LIMIT_TRACE_RECORDS (1u << 24) /* records of one area of a trace file */
-#define WG_LIMIT_TRACE_TOTAL   (1u << 28) /* records of one trace */
-#define WG_LIMIT_TRACE_STRINGS (1u << 30) /* bytes of strings of a trace file */
+#define WG_LIMIT_TRACE_FILES   100000       /* traced processes of one run */
+#define WG_LIMIT_TRACE_RECORDS (1u << 24)   /* records of one area of a trace file */
+#define WG_LIMIT_TRACE_TOTAL   (1u << 28)   /* records of one trace */
+#define WG_LIMIT_TRACE_STRINGS (1u << 30)   /* bytes of strings of a trace file */
+#define WG_LIMIT_TRACE_KEPT    (256u << 20) /* bytes of traces kept from round to round of a run */
+#define WG_LIMIT_TRACE_GAPS    50           /* programs named as not covered */
+#define WG_LIMIT_DIAG_REQUESTS 200000       /* requests of a run that findings are joined with */
+#define WG_LIMIT_DIAG_EVIDENCE 20000        /* evidence of a run, likewise */
 
 #define WG_LIMIT_TEMPLATE_REHASH (64u << 20)  /* bytes of a cached template always hashed again */
 #define WG_LIMIT_TEMPLATE_SQL    (256u << 20) /* bytes of one SQL file of a template */

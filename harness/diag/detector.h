@@ -28,7 +28,9 @@ struct wg_holder {
 
 enum wg_diag_sign {
     WG_DIAG_AT_ONCE,
-    WG_DIAG_USED,   /* a transaction begins afterwards on files of that database that were open */
+    /* A transaction begins afterwards on files of that database that were open; or a process that
+     * had it open when it was unlinked opens the path again. */
+    WG_DIAG_USED,
     WG_DIAG_MISSED, /* a process that worked with the database does not find it afterwards */
 };
 
@@ -57,5 +59,16 @@ extern const struct wg_detector wg_detectors[];
 extern const size_t wg_detector_count;
 /* NULL when there is none of that id. */
 const struct wg_detector *wg_detector_find(const char *id);
+
+/* What a mechanism makes happen later, as measured: a row of symptom.c. */
+struct wg_symptom {
+    const char *id;       /* of the detector */
+    const char *leads_to; /* id of a finding that follows from it, NULL: none */
+    int codes[10];        /* result codes that follow from it, ends with 0 */
+};
+
+extern const size_t wg_symptom_count;
+/* NULL when nothing is known to follow. */
+const struct wg_symptom *wg_detector_symptom(const struct wg_detector *detector);
 
 #endif

@@ -10,14 +10,16 @@
 
 #include "harness/base/str.h"
 #include "harness/diag/detector.h"
+#include "harness/diag/effect.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Holders that a view may show; more are not needed to be certain. */
-#define VIEW_MAX 32
-#define SHM_DMS  128 /* lock byte that every user of the -shm keeps */
+#define VIEW_MAX     32
+#define HOLDERS_KEPT (sizeof((struct wg_finding *)NULL)->holders / sizeof(pid_t))
+#define SHM_DMS      128 /* lock byte that every user of the -shm keeps */
 
 /* A process has had a database open through SQLite, for the last time at `last_ns`. */
 struct use {
@@ -33,6 +35,7 @@ struct kept {
         uint64_t dev, ino;
     } files[VIEW_MAX];
     size_t file_count;
+    bool anew; /* somebody has put a database in its place */
 };
 
 /* Faults that were asked for and injected into a database. */
@@ -245,6 +248,26 @@ static bool is_missed(const struct fold *fold, const struct wg_finding *kept,
     return use && use->last_ns > fold->first_ns[kept->event.process->index];
 }
 
+/*
+ * The database was deleted while a process had it open, and that process opens the path again:
+ * some of its connections have the deleted file now and the new ones another. Unless it had it
+ * deleted itself, by a command that it started.
+ */
+static bool is_split(const struct fold *fold, const struct kept *kept,
+                     const struct wg_trace_event *event)
+{
+    const struct wg_finding *finding = &kept->finding;
+    if (kept->anew || finding->event.type != WG_TRACE_UNLINK || event->type != WG_TRACE_OPEN ||
+        finding->event.role != WG_TRACE_ROLE_DATABASE ||
+        strcmp(event->path, finding->database) != 0 ||
+        wg_trace_process_descends(fold->trace, finding->event.process, event->process->pid))
+        return false;
+    for (size_t i = 0; i < finding->holder_count && i < HOLDERS_KEPT; i++)
+        if (finding->holders[i] == event->process->pid)
+            return true;
+    return false;
+}
+
 /* Somebody put a database in the place of the deleted one: the one who deleted it, one who never
  * worked with it, or code that is not SQLite, by a copy or a rename. */
 static bool is_made_anew(const struct fold *fold, const struct wg_finding *kept,
@@ -265,15 +288,17 @@ static bool is_made_anew(const struct fold *fold, const struct wg_finding *kept,
 static void confirm(struct fold *fold, const struct wg_trace_event *event)
 {
     for (size_t i = 0; i < fold->kept_count; i++) {
-        const struct kept *kept = &fold->kept_back[i];
+        struct kept *kept = &fold->kept_back[i];
         if (event->time_ns <= kept->finding.event.time_ns)
             continue;
         bool missing = kept->finding.detector->sign == WG_DIAG_MISSED;
-        bool felt = by_sqlite(event) &&
-                    (missing ? is_missed(fold, &kept->finding, event) : is_used(kept, event));
+        bool felt =
+            by_sqlite(event) && (missing ? is_missed(fold, &kept->finding, event)
+                                         : is_used(kept, event) || is_split(fold, kept, event));
+        kept->anew = kept->anew || is_made_anew(fold, &kept->finding, event);
         if (felt)
             report(fold, &kept->finding);
-        if (felt || (missing && is_made_anew(fold, &kept->finding, event)))
+        if (felt || (missing && kept->anew))
             fold->kept_back[i--] = fold->kept_back[--fold->kept_count];
     }
 }
@@ -320,7 +345,7 @@ static void found(struct fold *fold, const struct wg_detector *detector,
     const struct wg_holder *holders = replaced ? view->target : view->holders;
     finding.holder_count = replaced ? view->target_count : view->holder_count;
     for (size_t i = 0; i < finding.holder_count; i++)
-        if (i < sizeof finding.holders / sizeof finding.holders[0])
+        if (i < HOLDERS_KEPT)
             finding.holders[i] = holders[i].process->pid;
     finding.database = event->database[0] ? event->database : event->path;
     if (replaced)
@@ -393,6 +418,10 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
 
 void wg_findings_finish(struct wg_findings *findings)
 {
+    for (size_t i = 0; i < findings->count; i++) {
+        wg_moment_finish(&findings->items[i].moment);
+        wg_effects_finish(findings->items[i].effects, findings->items[i].effect_count);
+    }
     free(findings->items);
     *findings = (struct wg_findings){0};
 }

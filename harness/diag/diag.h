@@ -14,12 +14,43 @@
 #ifndef WG_HARNESS_DIAG_DIAG_H
 #define WG_HARNESS_DIAG_DIAG_H
 
+#include "harness/base/str.h"
 #include "harness/trace/trace.h"
 
 #include <jansson.h>
 #include <stdio.h>
 
 struct wg_detector;
+struct wg_finding;
+
+#define WG_EFFECT_PIDS 8
+
+/* What was seen on a finding's database after it, counted by kind and code (effect.h). */
+struct wg_effect {
+    enum {
+        WG_EFFECT_ERROR,   /* a call of the SQLite API failed, or a log or answer says so */
+        WG_EFFECT_LOGGED,  /* SQLite's own log says it, no call failed with it */
+        WG_EFFECT_FINDING, /* a later finding */
+    } kind;
+    int code;                         /* extended result code, 0 unknown */
+    const char *name;                 /* of the code or finding; a message when there is no code */
+    const struct wg_finding *finding; /* of WG_EFFECT_FINDING, else NULL */
+    int64_t first_ns;                 /* of the first of them */
+    bool exact;                       /* false: it was seen at first_ns, and happened before */
+    bool explained;                   /* the detector's mechanism makes it */
+    size_t count;
+    pid_t pids[WG_EFFECT_PIDS];
+    size_t pid_count;
+    struct wg_strv tests; /* in which it was seen */
+};
+
+/* Where in the run a finding belongs; all empty when there are no events of a run. */
+struct wg_moment {
+    const struct wg_run_unit *unit; /* of the database */
+    char *who;                      /* part of the run that made the call, NULL unknown */
+    struct wg_strv tests;           /* that ran on the unit, or the one that made the call */
+    struct wg_strv requests;        /* that were under way */
+};
 
 struct wg_finding {
     const struct wg_detector *detector;
@@ -31,6 +62,9 @@ struct wg_finding {
     pid_t holders[8];            /* processes that had it open, as many as fit */
     size_t holder_count;         /* of all of them */
     size_t faults_before;        /* faults that had been injected into the database by then */
+    struct wg_moment moment;     /* these two: of wg_diag_join() */
+    struct wg_effect *effects;   /* in the order in which they were first seen */
+    size_t effect_count;
 };
 
 struct wg_findings {
@@ -46,9 +80,12 @@ void wg_findings_finish(struct wg_findings *findings);
 void wg_finding_print(const struct wg_finding *finding, const struct wg_trace *trace, FILE *out);
 /* What a detector looks for, what it means and what to do, in the same shape. */
 void wg_detector_print(const struct wg_detector *detector, FILE *out);
-/* {"id", "title", "database", "pid", "tid", "command", "call", "at_mono_ns", "times", "where",
- * "holders", "advice"}, and "faults_before" when there were some; the caller owns it. "at_mono_ns"
- * is CLOCK_MONOTONIC. */
+/*
+ * {"id", "title", "database", "pid", "tid", "command", "call", "at_mono_ns", "times", "where",
+ * "holders", "advice", "effects": [{"kind", "code", "name", "count", "after_ms", "exact",
+ * "explained", "pids", "tests"}]} and, of a run, "who", "unit", "tests", "requests", and
+ * "faults_before" when there were some; the caller owns it. "at_mono_ns" is CLOCK_MONOTONIC.
+ */
 json_t *wg_finding_json(const struct wg_finding *finding);
 
 #endif

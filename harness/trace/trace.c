@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ANCESTORS_MAX 64 /* pids may be used again: no chain is longer */
+
 /* Where one record lies. */
 struct place {
     int64_t time_ns;
@@ -201,6 +203,18 @@ const struct wg_trace_process *wg_trace_process_find(const struct wg_trace *trac
             found = process;
     }
     return found;
+}
+
+bool wg_trace_process_descends(const struct wg_trace *trace, const struct wg_trace_process *process,
+                               pid_t pid)
+{
+    for (int depth = 0; process && pid > 0 && depth < ANCESTORS_MAX; depth++) {
+        if (process->pid == pid || process->ppid == pid)
+            return true;
+        process = process->parent ? process->parent
+                                  : wg_trace_process_find(trace, process->ppid, process->start_ns);
+    }
+    return false;
 }
 
 size_t wg_trace_damage_count(const struct wg_trace *trace)

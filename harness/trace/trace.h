@@ -88,6 +88,10 @@ const struct wg_trace_process *wg_trace_process_at(const struct wg_trace *trace,
 const struct wg_trace_process *wg_trace_process_find(const struct wg_trace *trace, pid_t pid,
                                                      int64_t time_ns);
 
+/* True when the image is of process `pid` or was started by it, however far back. */
+bool wg_trace_process_descends(const struct wg_trace *trace, const struct wg_trace_process *process,
+                               pid_t pid);
+
 size_t wg_trace_damage_count(const struct wg_trace *trace);
 const struct wg_trace_damage *wg_trace_damage_at(const struct wg_trace *trace, size_t index);
 

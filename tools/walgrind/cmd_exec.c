@@ -5,6 +5,7 @@
 #include "harness/base/json.h"
 #include "harness/base/str.h"
 #include "harness/diag/diag.h"
+#include "harness/diag/effect.h"
 #include "harness/trace/trace.h"
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/foreground.h"
@@ -92,6 +93,7 @@ static long print_findings(const struct wg_trace *trace, const char *run, struct
 {
     struct wg_findings findings;
     wg_diag_run(trace, &findings);
+    wg_diag_join(trace, NULL, &findings);
     long count = (long)findings.count;
     for (size_t i = 0; i < findings.count; i++) {
         fputc('\n', stderr);
