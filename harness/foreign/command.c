@@ -97,6 +97,9 @@ static void emit_result(struct execution *execution, const struct wg_foreign_res
         strlen(result->output) >= WG_LIMIT_TEST_OUTPUT, "repeat", text_of(options->repeat_prefix));
     json_object_update(identity, more);
     json_decref(more);
+    if (result->ended_ns)
+        json_object_set_new(identity, "ended_ns",
+                            json_integer(result->ended_ns - wg_event_log_base_ns(session->log)));
     if (is_failure(result->outcome) && options->ops->inspect && execution->unit->ready) {
         json_t *seen = options->ops->inspect(execution->unit->unit, result->name, attempt, false);
         json_object_update(identity, seen);

@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The suite of tests that name none. */
 #define WG_FOREIGN_SUITE "tests"
@@ -28,6 +29,7 @@ struct wg_foreign_result {
     char *file;
     long line;
     double ms;
+    int64_t ended_ns; /* CLOCK_MONOTONIC when that was read, 0 unknown */
 };
 
 /* Passed, with all strings empty but the name. */

@@ -283,7 +283,7 @@ static void take_point(struct wg_tap_reader *reader, int number, const struct wg
         line->ms >= 0 ? line->ms : (double)(now_ns - reader->previous_ns) / (double)WG_NS_PER_MS;
     wg_foreign_result_set(&point->output, reader->output.data);
     wg_buf_reset(&reader->output);
-    reader->previous_ns = now_ns;
+    point->ended_ns = reader->previous_ns = now_ns;
     reader->open = true;
     reader->open_level = number;
     reader->superfluous = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/report/failure.h"
 
+#include "harness/base/clock.h"
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
 #include "harness/report/diff_text.h"
@@ -49,6 +50,26 @@ char *wg_failure_company(const struct wg_model *model, const json_t *test)
     return wg_buf_steal(&text);
 }
 
+void wg_failure_findings(const struct wg_model *model, const json_t *test, struct wg_buf *out)
+{
+    int64_t end_ns = wg_json_int(test, "at_ns", 0);
+    for (size_t i = 0; i < model->findings.count; i++) {
+        const json_t *finding = model->findings.items[i];
+        int64_t before_ns = end_ns - wg_json_int(finding, "happened_ns", INT64_MAX);
+        if (before_ns < 0 || wg_json_int(finding, "unit", -1) != wg_json_int(test, "unit", 0))
+            continue;
+        bool during = (double)before_ns <= wg_json_real(test, "ms", 0) * (double)WG_NS_PER_MS;
+        const char *where = wg_json_str(finding, "where", "");
+        wg_buf_printf(out, "finding %zu, %.3f s before its end, %s: %s: %s", i + 1,
+                      (double)before_ns / (double)WG_NS_PER_S,
+                      during ? "while it ran" : "before it began", wg_json_str(finding, "id", ""),
+                      wg_json_str(finding, "title", ""));
+        if (where[0])
+            wg_buf_printf(out, ", at %.*s", (int)strcspn(where, "\n"), where);
+        wg_buf_puts(out, "\n");
+    }
+}
+
 void wg_failure_describe(const struct wg_model *model, const json_t *test, struct wg_buf *out)
 {
     size_t index;
@@ -80,6 +101,7 @@ void wg_failure_describe(const struct wg_model *model, const json_t *test, struc
     char *changes = wg_changes_text(test, "");
     wg_buf_puts(out, changes);
     free(changes);
+    wg_failure_findings(model, test, out);
     wg_buf_printf(out, "repeat: %s\n", wg_json_str(test, "repeat", ""));
     char *company = wg_failure_company(model, test);
     if (company[0])

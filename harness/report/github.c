@@ -4,8 +4,10 @@
 #include "harness/base/buf.h"
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
+#include "harness/base/str.h"
 #include "harness/report/failure.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -47,10 +49,33 @@ static void put_failure(FILE *out, const struct wg_model *model, const json_t *t
     wg_buf_finish(&text);
 }
 
+/* At the line of the program that did it, where that is known: "FILE:LINE FUNCTION". */
+static void put_finding(FILE *out, const json_t *finding)
+{
+    const char *where = wg_json_str(finding, "where", "");
+    size_t size = strcspn(where, " \n");
+    size_t file = size;
+    while (file > 0 && where[file - 1] != ':')
+        file--;
+    fprintf(out, "::%s ", wg_json_bool(finding, "fails", true) ? "error" : "warning");
+    if (file > 1 && file < size) {
+        char *path = wg_strndup(where, file - 1);
+        put_property(out, "file=", path);
+        fprintf(out, ",line=%.*s,", (int)(size - file), where + file);
+        free(path);
+    }
+    put_property(out, "title=", wg_json_str(finding, "id", ""));
+    fputs("::", out);
+    put_escaped(out, wg_json_str(finding, "text", ""), "%\r\n");
+    fputc('\n', out);
+}
+
 void wg_github_write_annotations(const struct wg_model *model, FILE *out)
 {
     enum wg_verdict verdict = wg_model_verdict(model);
     int left = WG_GITHUB_ANNOTATIONS - 1; /* the verdict takes one */
+    for (size_t i = 0; i < model->findings.count && left > 0; i++, left--)
+        put_finding(out, model->findings.items[i]);
     for (size_t i = 0; i < model->finished.count && left > 0; i++) {
         const json_t *test = model->finished.items[i];
         if (wg_outcome_is_failure(wg_outcome_of(wg_json_str(test, "outcome", "")))) {
@@ -114,6 +139,23 @@ static void put_failures(const struct wg_model *model, FILE *out)
         fprintf(out, "\n%ld more tests failed.\n", left_out);
 }
 
+static void put_findings(const struct wg_model *model, FILE *out)
+{
+    for (size_t i = 0; i < model->findings.count && i < WG_GITHUB_ROWS; i++) {
+        const json_t *finding = model->findings.items[i];
+        if (i == 0)
+            fputs("\n| finding | what | who | where |\n|---|---|---|---|\n", out);
+        const char *cells[] = {"id", "title", "who", "where"};
+        for (size_t j = 0; j < sizeof cells / sizeof cells[0]; j++) {
+            fputs(j == 0 ? "| " : " | ", out);
+            put_cell(out, wg_json_str(finding, cells[j], ""));
+        }
+        fputs(" |\n", out);
+    }
+    if (model->finding_count > WG_GITHUB_ROWS)
+        fprintf(out, "\n%ld more findings.\n", model->finding_count - WG_GITHUB_ROWS);
+}
+
 void wg_github_write_summary(const struct wg_model *model, FILE *out)
 {
     enum wg_verdict verdict = wg_model_verdict(model);
@@ -130,5 +172,6 @@ void wg_github_write_summary(const struct wg_model *model, FILE *out)
     fprintf(out, "\n%ld I/O errors in %ld requests, %zu databases verified, %ld bad.\n",
             wg_model_io_errors(model), model->requests, model->verified.count,
             model->databases_bad);
+    put_findings(model, out);
     put_failures(model, out);
 }

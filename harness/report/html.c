@@ -11,6 +11,7 @@
 #include "harness/base/limit.h"
 #include "harness/base/str.h"
 #include "harness/report/diff_text.h"
+#include "harness/report/failure.h"
 #include "harness/report/html_page.h"
 #include "harness/report/model.h"
 
@@ -19,9 +20,10 @@
 
 struct page {
     struct wg_model model;
-    json_t *tests, *requests, *details, *problems, *marks;
-    json_t *started; /* attempt -> [start in ms, worker] */
-    json_t *told;    /* test -> lines of evidence; shared with the details */
+    json_t *tests, *requests, *details, *problems, *findings, *marks;
+    json_t *failures; /* events of `details`, in the same order */
+    json_t *started;  /* attempt -> [start in ms, worker] */
+    json_t *told;     /* test -> lines of evidence; shared with the details */
 };
 
 static double at_ms(const json_t *event)
@@ -111,6 +113,7 @@ static void take_finish(struct page *page, const json_t *event)
         index = (json_int_t)json_array_size(page->details);
         json_array_append_new(page->details, detail);
         json_object_set(detail, "evidence", told_of(page, test));
+        json_array_append(page->failures, (json_t *)event);
     }
     json_array_append_new(
         page->tests,
@@ -152,6 +155,19 @@ static void take_problem(struct page *page, const json_t *event, const char *tit
     free(where);
 }
 
+/* Its mark stands where it happened, not where it was told of. */
+static void take_finding(struct page *page, const json_t *event)
+{
+    double at = (double)wg_json_int(event, "happened_ns", 0) / 1e6;
+    const char *text = wg_json_str(event, "text", "");
+    char *name = wg_format("finding %zu", json_array_size(page->findings) + 1);
+    json_array_append_new(page->marks,
+                          json_pack("[f, s, s]", at, "finding", wg_json_str(event, "id", "")));
+    if (json_array_size(page->findings) < WG_LIMIT_EVIDENCE)
+        json_array_append_new(page->findings, json_pack("[s, s, f]", name, text, at));
+    free(name);
+}
+
 static void take_verified(struct page *page, const json_t *event)
 {
     size_t i;
@@ -170,6 +186,7 @@ static void take_event(void *context, enum wg_event_kind kind, const json_t *eve
     case WG_EVENT_TEST_FINISHED: take_finish(page, event); break;
     case WG_EVENT_EVIDENCE: take_evidence(page, event); break;
     case WG_EVENT_VERIFIED: take_verified(page, event); break;
+    case WG_EVENT_FINDING: take_finding(page, event); break;
     case WG_EVENT_RESET:
         json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), "reset"));
         break;
@@ -186,11 +203,42 @@ static void take_event(void *context, enum wg_event_kind kind, const json_t *eve
     }
 }
 
+/* What the probe found before the end of each failed test is told of at the end of the run. */
+static void finish_details(struct page *page)
+{
+    for (size_t i = 0; i < json_array_size(page->details); i++) {
+        struct wg_buf text;
+        wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
+        wg_failure_findings(&page->model, json_array_get(page->failures, i), &text);
+        if (text.size > 0)
+            json_object_set_new(json_array_get(page->details, i), "before",
+                                wg_json_string_new(text.data, text.size));
+        wg_buf_finish(&text);
+    }
+}
+
 static void add_fact(json_t *facts, const char *name, char *owned_text)
 {
     json_array_append_new(
         facts, json_pack("[s, o]", name, wg_json_string_new(owned_text, strlen(owned_text))));
     free(owned_text);
+}
+
+static char *probed_text(const struct wg_model *model, const json_t *probed)
+{
+    const char *off = wg_json_str(probed, "off", "");
+    size_t index;
+    json_t *gap;
+    struct wg_buf text;
+    wg_buf_init(&text, 16384);
+    if (off[0])
+        wg_buf_printf(&text, "not covered: %s", off);
+    else
+        wg_buf_printf(&text, "%lld processes, %ld findings",
+                      (long long)wg_json_int(probed, "processes", 0), model->finding_count);
+    json_array_foreach(json_object_get(probed, "not_covered"), index, gap)
+        wg_buf_printf(&text, "; not covered: %s", json_string_value(gap));
+    return wg_buf_steal(&text);
 }
 
 static json_t *facts_new(const struct wg_model *model)
@@ -217,6 +265,8 @@ static json_t *facts_new(const struct wg_model *model)
     add_fact(facts, "I/O errors", wg_format("%ld", wg_model_io_errors(model)));
     add_fact(facts, "databases",
              wg_format("%zu verified, %ld bad", model->verified.count, model->databases_bad));
+    for (size_t i = 0; i < model->probed.count; i++)
+        add_fact(facts, "probe", probed_text(model, model->probed.items[i]));
     add_fact(facts, "started", wg_strdup(wg_json_str(run, "wall", "")));
     add_fact(facts, "versions",
              wg_format("walgrind %s, SQLite %s, Linux %s", wg_json_str(run, "walgrind", ""),
@@ -257,23 +307,26 @@ int wg_html_write(const char *events_path, const char *path, struct wg_err *err)
                         .requests = json_array(),
                         .details = json_array(),
                         .problems = json_array(),
+                        .findings = json_array(),
+                        .failures = json_array(),
                         .marks = json_array(),
                         .started = json_object(),
                         .told = json_object()};
     wg_model_init(&page.model);
     int rc = wg_events_read(events_path, take_event, &page, err);
     if (rc == 0) {
-        json_t *data =
-            json_pack("{s:s, s:o, s:O, s:O, s:O, s:O, s:O}", "verdict",
-                      wg_verdict_name(wg_model_verdict(&page.model)), "facts",
-                      facts_new(&page.model), "tests", page.tests, "requests", page.requests,
-                      "details", page.details, "problems", page.problems, "marks", page.marks);
+        finish_details(&page);
+        json_t *data = json_pack("{s:s, s:o, s:O, s:O, s:O, s:O, s:O, s:O}", "verdict",
+                                 wg_verdict_name(wg_model_verdict(&page.model)), "facts",
+                                 facts_new(&page.model), "tests", page.tests, "requests",
+                                 page.requests, "details", page.details, "problems", page.problems,
+                                 "findings", page.findings, "marks", page.marks);
         rc = write_page(data, path, err);
         json_decref(data);
     }
     wg_model_finish(&page.model);
-    json_t *const owned[] = {page.tests, page.requests, page.details, page.problems,
-                             page.marks, page.started,  page.told};
+    json_t *const owned[] = {page.tests, page.requests, page.details, page.problems, page.findings,
+                             page.marks, page.failures, page.started, page.told};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         json_decref(owned[i]);
     return rc;

@@ -206,9 +206,8 @@ static void write_case(struct document *document, const json_t *test)
     xmlTextWriterEndElement(writer);
 }
 
-static void write_group(struct document *document, const struct group *group, const char *timestamp)
+static void start_suite(xmlTextWriter *writer, const struct group *group, const char *timestamp)
 {
-    xmlTextWriter *writer = document->writer;
     xmlTextWriterStartElement(writer, BAD_CAST "testsuite");
     attribute(writer, "name", group->name);
     attribute_number(writer, "tests", (long long)group->count);
@@ -218,9 +217,14 @@ static void write_group(struct document *document, const struct group *group, co
     attribute_seconds(writer, "time", group->ms);
     attribute(writer, "timestamp", timestamp);
     attribute(writer, "hostname", "localhost");
+}
+
+static void write_group(struct document *document, const struct group *group, const char *timestamp)
+{
+    start_suite(document->writer, group, timestamp);
     for (size_t i = 0; i < group->count; i++)
         write_case(document, group->tests[i]);
-    xmlTextWriterEndElement(writer);
+    xmlTextWriterEndElement(document->writer);
 }
 
 static void group_name(const json_t *test, char *name, size_t size)
@@ -262,6 +266,43 @@ static size_t make_groups(const struct wg_model *model, struct group *groups)
     return count;
 }
 
+/* A run that fails by a finding must not look green to who reads JUnit XML alone: each finding that
+ * fails the run is a test case that failed. */
+static void write_findings(xmlTextWriter *writer, const struct wg_model *model,
+                           const char *timestamp)
+{
+    if (model->findings.count == 0)
+        return;
+    struct group group = {.name = "probe"};
+    for (size_t i = 0; i < model->findings.count; i++)
+        group.failures += wg_json_bool(model->findings.items[i], "fails", true);
+    group.count = model->findings.count;
+    start_suite(writer, &group, timestamp);
+    for (size_t i = 0; i < model->findings.count; i++) {
+        const json_t *finding = model->findings.items[i];
+        char *name = wg_format("finding %zu: %s", i + 1, wg_json_str(finding, "title", ""));
+        bool fails = wg_json_bool(finding, "fails", true);
+        xmlTextWriterStartElement(writer, BAD_CAST "testcase");
+        attribute(writer, "name", name);
+        attribute(writer, "classname", "probe");
+        attribute_seconds(writer, "time", 0);
+        if (fails) {
+            xmlTextWriterStartElement(writer, BAD_CAST "failure");
+            attribute(writer, "message", wg_json_str(finding, "title", ""));
+            attribute(writer, "type", wg_json_str(finding, "id", ""));
+            char *clean = xml_text(wg_json_str(finding, "text", ""));
+            xmlTextWriterWriteString(writer, BAD_CAST clean);
+            xmlTextWriterEndElement(writer);
+            free(clean);
+        } else {
+            element_text(writer, "system-out", wg_json_str(finding, "text", ""));
+        }
+        xmlTextWriterEndElement(writer);
+        free(name);
+    }
+    xmlTextWriterEndElement(writer);
+}
+
 static void write_document(xmlTextWriter *writer, const struct wg_model *model)
 {
     struct document document = {writer, model, wg_calloc(model->retried.count + 1, sizeof(bool))};
@@ -273,6 +314,8 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
         errors += groups[i].errors;
         skipped += groups[i].skipped;
     }
+    for (size_t i = 0; i < model->findings.count; i++)
+        failures += wg_json_bool(model->findings.items[i], "fails", true);
     /* The schema knows no fraction of a second in a timestamp. */
     char timestamp[20];
     snprintf(timestamp, sizeof timestamp, "%s", wg_json_str(model->run_started, "wall", ""));
@@ -280,7 +323,7 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
     xmlTextWriterStartDocument(writer, NULL, "UTF-8", NULL);
     xmlTextWriterStartElement(writer, BAD_CAST "testsuites");
     attribute(writer, "name", "walgrind");
-    attribute_number(writer, "tests", (long long)model->finished.count);
+    attribute_number(writer, "tests", (long long)(model->finished.count + model->findings.count));
     attribute_number(writer, "failures", failures);
     attribute_number(writer, "errors", errors);
     attribute_number(writer, "skipped", skipped);
@@ -289,6 +332,7 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
         write_group(&document, &groups[i], timestamp);
         free(groups[i].tests);
     }
+    write_findings(writer, model, timestamp);
     xmlTextWriterEndElement(writer);
     xmlTextWriterEndDocument(writer);
     free(groups);

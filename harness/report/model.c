@@ -101,6 +101,8 @@ void wg_model_finish(struct wg_model *model)
     list_finish(&model->failed_units);
     list_finish(&model->units);
     list_finish(&model->errors);
+    list_finish(&model->findings);
+    list_finish(&model->probed);
     wg_model_init(model);
 }
 
@@ -199,6 +201,14 @@ static void take_round(struct wg_model *model, const json_t *event)
     mode->ms += wg_json_real(event, "ms", 0);
 }
 
+static void take_finding(struct wg_model *model, const json_t *event)
+{
+    model->finding_count++;
+    model->findings_failing += wg_json_bool(event, "fails", true);
+    if (model->findings.count < WG_LIMIT_EVIDENCE)
+        list_push(&model->findings, event);
+}
+
 /* A record of its own, of the newest run. */
 static void replace(json_t **place, const json_t *event)
 {
@@ -237,6 +247,8 @@ void wg_model_apply(struct wg_model *model, enum wg_event_kind kind, const json_
     case WG_EVENT_UNIT_FINISHED: take_unit(model, event); break;
     case WG_EVENT_INTERRUPTED: model->interrupted = true; break;
     case WG_EVENT_INTERNAL_ERROR: list_push(&model->errors, event); break;
+    case WG_EVENT_FINDING: take_finding(model, event); break;
+    case WG_EVENT_PROBED: list_push(&model->probed, event); break;
     case WG_EVENT_UNIT_STARTED:
     case WG_EVENT_TEST_STARTED:
     case WG_EVENT_COUNT: break;
@@ -304,7 +316,7 @@ int wg_model_read(struct wg_model *model, const char *events_path, struct wg_err
 
 long wg_model_failures(const struct wg_model *model)
 {
-    long failures = model->databases_bad;
+    long failures = model->databases_bad + model->findings_failing;
     for (size_t m = 0; m < model->mode_count; m++)
         failures += wg_mode_failed(&model->modes[m]) +
                     (model->flaky_fails ? model->modes[m].outcomes[WG_OUTCOME_FLAKY] : 0);

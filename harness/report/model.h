@@ -63,6 +63,8 @@ struct wg_model {
     struct wg_event_list failed_units; /* "unit-failed" and "server-died" */
     struct wg_event_list units;        /* "unit-finished" */
     struct wg_event_list errors;       /* "internal-error" */
+    struct wg_event_list findings;     /* "finding"; at most WG_LIMIT_EVIDENCE */
+    struct wg_event_list probed;       /* "probed", one a run */
 
     struct wg_mode_summary modes[WG_MODEL_MODES_MAX];
     size_t mode_count;
@@ -75,8 +77,9 @@ struct wg_model {
     long transport_errors; /* requests without an answer */
     long long statements;  /* SQL, as the servers counted them; -1 when none did */
     long databases_bad;
-    long checks;         /* units that the check command looked at */
-    long servers_killed; /* that ignored SIGTERM */
+    long finding_count, findings_failing; /* of them those that fail the run */
+    long checks;                          /* units that the check command looked at */
+    long servers_killed;                  /* that ignored SIGTERM */
     bool interrupted;
     bool flaky_fails;  /* policy of the run: --flaky=fail */
     bool round_failed; /* of the round that runs: private */
@@ -109,7 +112,7 @@ enum wg_verdict wg_model_verdict(const struct wg_model *model);
 int wg_verdict_exit_code(enum wg_verdict verdict);
 const char *wg_verdict_name(enum wg_verdict verdict);
 
-/* Failing outcomes and failing evidence, over all modes. */
+/* Failing outcomes, failing evidence and failing findings, over all modes. */
 long wg_model_failures(const struct wg_model *model);
 long wg_model_io_errors(const struct wg_model *model);
 bool wg_outcome_is_failure(enum wg_outcome outcome);

@@ -97,6 +97,13 @@ static void take_event(void *context, enum wg_event_kind kind, const json_t *eve
                                 (json_int_t)unit, "tid", (json_int_t)0, "ts", at_us(event), "args",
                                 "message", copy_of(event, "message")));
         break;
+    case WG_EVENT_FINDING:
+        put(timeline, json_pack("{s:s, s:o, s:s, s:s, s:I, s:I, s:f, s:{s:o}}", "ph", "i", "name",
+                                copy_of(event, "id"), "cat", "finding", "s", "p", "pid",
+                                (json_int_t)unit, "tid", (json_int_t)0, "ts",
+                                (double)wg_json_int(event, "happened_ns", 0) / 1e3, "args", "text",
+                                copy_of(event, "text")));
+        break;
     default: break;
     }
 }

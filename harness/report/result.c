@@ -63,10 +63,11 @@ json_t *wg_result_json(const struct wg_model *model)
     for (int i = 0; i < WG_EVIDENCE_COUNT; i++)
         json_object_set_new(counts, evidence_names[i], json_integer(model->evidence_counts[i]));
     return json_pack(
-        "{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "version", VERSION, "verdict",
-        wg_verdict_name(verdict), "exit_code", wg_verdict_exit_code(verdict), "requests",
+        "{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version", VERSION,
+        "verdict", wg_verdict_name(verdict), "exit_code", wg_verdict_exit_code(verdict), "requests",
         (json_int_t)model->requests, "io_errors", (json_int_t)wg_model_io_errors(model),
         "databases", (json_int_t)model->verified.count, "databases_bad",
         (json_int_t)model->databases_bad, "modes", modes_of(model), "tests", tests_of(model),
-        "evidence", events_of(&model->evidence), "evidence_counts", counts);
+        "evidence", events_of(&model->evidence), "evidence_counts", counts, "findings",
+        events_of(&model->findings), "probe", events_of(&model->probed));
 }

@@ -11,7 +11,8 @@
  *  "tests": [the events "test-finished", without their "event", "seq" and "at_ns";
  *            "concurrency_dependent": true when it failed in the swarm only, "slow": true when
  *            it passed and took longer than --slow],
- *  "evidence": [the events "evidence", likewise], "evidence_counts": {class: count}}
+ *  "evidence": [the events "evidence", likewise], "evidence_counts": {class: count},
+ *  "findings": [the events "finding", likewise], "probe": [the events "probed", likewise]}
  *
  * A new reference.
  */

@@ -14,13 +14,17 @@
 #include <string.h>
 
 /* Lines of a failed test's output that are shown; the events keep all. */
-#define OUTPUT_LINES_SHOWN   30
-#define LOG_LINES_SHOWN      10
-#define RATES_SHOWN          20
-#define SLOW_SHOWN           5
-#define EVIDENCE_LINES_SHOWN 20
-#define LIST_SHOWN           3
-#define BESIDE_SHOWN         10
+#define OUTPUT_LINES_SHOWN    30
+#define LOG_LINES_SHOWN       10
+#define RATES_SHOWN           20
+#define SLOW_SHOWN            5
+#define EVIDENCE_LINES_SHOWN  20
+#define LIST_SHOWN            3
+#define BESIDE_SHOWN          10
+#define FINDINGS_SHOWN        20
+#define FINDING_LINES_SHOWN   60
+#define FINDINGS_BEFORE_SHOWN 5
+#define FINDING_TEXT_MAX      (64 << 10)
 
 static const struct {
     const char *mode;
@@ -128,6 +132,16 @@ static void print_changes(const json_t *finished, FILE *out)
     free(text);
 }
 
+static void print_findings_before(const struct wg_model *model, const json_t *finished, FILE *out)
+{
+    struct wg_buf text;
+    wg_buf_init(&text, FINDING_TEXT_MAX);
+    wg_failure_findings(model, finished, &text);
+    if (text.size > 0)
+        print_indented(out, text.data, "    ", FINDINGS_BEFORE_SHOWN);
+    wg_buf_finish(&text);
+}
+
 static void print_failure(const struct wg_model *model, const json_t *finished,
                           const struct style *style, FILE *out)
 {
@@ -151,6 +165,7 @@ static void print_failure(const struct wg_model *model, const json_t *finished,
     if (beside[0])
         fprintf(out, "    ran beside: %s\n", beside);
     free(beside);
+    print_findings_before(model, finished, out);
     for (size_t i = 0; i < model->evidence.count; i++)
         if (strcmp(wg_json_str(model->evidence.items[i], "test", ""),
                    wg_json_str(finished, "test", "-")) == 0)
@@ -218,6 +233,43 @@ static void print_evidence(const struct wg_model *model, const struct style *sty
         if (kept[0])
             fprintf(out, "    kept: %s\n", kept);
         fputc('\n', out);
+    }
+}
+
+/* What processes did wrong to the databases, by the probe. */
+static void print_findings(const struct wg_model *model, const struct style *style, FILE *out)
+{
+    for (size_t i = 0; i < model->findings.count && i < FINDINGS_SHOWN; i++) {
+        const json_t *finding = model->findings.items[i];
+        fprintf(out, "%sfinding %zu%s\n", style->red, i + 1, style->off);
+        print_indented(out, wg_json_str(finding, "text", ""), "    ", FINDING_LINES_SHOWN);
+        fputc('\n', out);
+    }
+    if (model->finding_count > FINDINGS_SHOWN)
+        fprintf(out, "    … and %ld more findings in events.jsonl\n\n",
+                model->finding_count - FINDINGS_SHOWN);
+}
+
+/* What the probe has seen, and what it has not: no finding means nothing where it was not. */
+static void print_probed(const struct wg_model *model, FILE *out)
+{
+    for (size_t i = 0; i < model->probed.count; i++) {
+        const json_t *probed = model->probed.items[i];
+        const char *off = wg_json_str(probed, "off", "");
+        size_t index;
+        json_t *gap;
+        if (off[0])
+            fprintf(out, "         calls of the processes: not covered: %s\n", off);
+        else
+            fprintf(out,
+                    "         calls of %lld processes on the files of databases: %ld findings\n",
+                    (long long)wg_json_int(probed, "processes", 0), model->finding_count);
+        json_array_foreach(json_object_get(probed, "not_covered"), index, gap)
+            fprintf(out, "         not covered: %s\n", json_string_value(gap));
+        int64_t lost = wg_json_int(probed, "lost", 0);
+        if (lost > 0)
+            fprintf(out, "         not covered: %lld records of calls found no room\n",
+                    (long long)lost);
     }
 }
 
@@ -347,8 +399,10 @@ static void print_verdict(const struct wg_model *model, const struct style *styl
             model->mode_count == 1 ? "" : "s", wg_model_io_errors(model));
     if (!is_command(model))
         fprintf(out, " in %ld requests", model->requests);
-    fprintf(out, ", %zu databases verified\n",
-            model->verified.count - (size_t)model->databases_bad);
+    fprintf(out, ", %zu databases verified", model->verified.count - (size_t)model->databases_bad);
+    if (model->finding_count > 0)
+        fprintf(out, ", %ld finding%s", model->finding_count, model->finding_count == 1 ? "" : "s");
+    fputc('\n', out);
 }
 
 /* What zero failures mean. The independent unit is the suite run: tests of one run share machine,
@@ -413,6 +467,7 @@ void wg_summary_print(const struct wg_model *model, const struct wg_summary_opti
     print_flaky(model, &style, out);
     print_list(&model->failed_units, "server failed", "message", &style, out);
     print_evidence(model, &style, out);
+    print_findings(model, &style, out);
     print_kept(model, out);
     print_list(&model->errors, "harness error", "message", &style, out);
     print_modes(model, out);
@@ -420,6 +475,7 @@ void wg_summary_print(const struct wg_model *model, const struct wg_summary_opti
     print_slow(model, &style, out);
     print_skipped(model, out);
     print_checked(model, out);
+    print_probed(model, out);
     print_verdict(model, &style, out);
     print_meaning(model, out);
     if (options->directory)

@@ -86,6 +86,11 @@ long long wg_event_log_now_ns(const struct wg_event_log *log)
     return wg_clock_now_ns() - log->started_ns;
 }
 
+int64_t wg_event_log_base_ns(const struct wg_event_log *log)
+{
+    return log->started_ns;
+}
+
 /* Writes the line whole or remembers why not. A part that was written is cut off by the next
  * reader, which takes a last line without newline for what it is. */
 static void write_line(struct wg_event_log *log)

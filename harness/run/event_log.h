@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct wg_event_log;
 
@@ -32,6 +33,8 @@ void wg_event_emit(struct wg_event_log *log, enum wg_event_kind kind, json_t *me
 
 /* Nanoseconds since the log was created, as in "at_ns". */
 long long wg_event_log_now_ns(const struct wg_event_log *log);
+/* CLOCK_MONOTONIC when the log was created. */
+int64_t wg_event_log_base_ns(const struct wg_event_log *log);
 
 /* The first write error, NULL when every event so far was written whole. */
 const struct wg_err *wg_event_log_error(const struct wg_event_log *log);

@@ -27,6 +27,7 @@
 #define WG_EVENTS(X)                                                                                       \
     X(RUN_STARTED, "run-started",                                                                          \
       "version, walgrind, wall, directory, sandbox, tmpfs, workers, argv, sqlite, kernel; "                \
+      "mono_ns: CLOCK_MONOTONIC when at_ns was 0; "                                                        \
       "tests: the command that is the tests, where it is one")                                             \
     X(PLAN, "plan",                                                                                        \
       "tests, suites, selected, seed, flaky_fails, slow_ms: from where a test is slow")                    \
@@ -44,6 +45,7 @@
       "log: [from, to], the bytes of the server's log that were written while it ran; "                    \
       "of a failure: server_log, what they say; beside, the tests that ran on the same server meanwhile, " \
       "beside_more; "                                                                                      \
+      "ended_ns: as at_ns, when its end is known and was earlier; "                                        \
       "changes, kept or not_kept (fixtures/unit/inspect.h)")                                               \
     X(RESET, "reset", "unit, after, ms, ok, message, holder_pid, databases: [path, strategy, us]")         \
     X(EVIDENCE, "evidence",                                                                                \
@@ -56,7 +58,14 @@
     X(ROUND_FINISHED, "round-finished", "mode, round, ms")                                                 \
     X(INTERRUPTED, "interrupted", "signal")                                                                \
     X(INTERNAL_ERROR, "internal-error", "message")                                                         \
-    X(RUN_FINISHED, "run-finished", "ms, exit_code")
+    X(RUN_FINISHED, "run-finished", "ms, exit_code")                                                       \
+    X(FINDING, "finding",                                                                                  \
+      "what a process did wrong to a database, told of at the end; fails: whether it fails the "           \
+      "run, happened_ns: when, as at_ns; text: all of it for people; else as in findings.json "            \
+      "(wg_finding_json)")                                                                                 \
+    X(PROBED, "probed",                                                                                    \
+      "processes, records, lost: records that are missing, not_covered: [what and why]; or off: "          \
+      "why there was no probe")
 
 enum wg_event_kind {
 #define WG_EVENT_ENUM(identifier, name, members) WG_EVENT_##identifier,

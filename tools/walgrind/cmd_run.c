@@ -24,6 +24,7 @@
 #include "tools/walgrind/repeat.h"
 #include "tools/walgrind/run_config.h"
 #include "tools/walgrind/run_directory.h"
+#include "tools/walgrind/run_probe.h"
 #include "tools/walgrind/run_tests.h"
 #include "tools/walgrind/watch.h"
 
@@ -51,7 +52,9 @@ const struct wg_command wg_command_run = {
         "and verifies them at the end. TEST is a full name (auth/login_twice), a glob (auth/*) or the "
         "glob of a suite (files_*); without one all tests run.\n\n"
         "The verdict is PASS only if no test failed and no I/O error, corruption or unexpected 5xx "
-        "showed anywhere: in the server's result codes and logs, in the answers, in the databases.\n\n"
+        "showed anywhere: in the server's result codes and logs, in the answers, in the databases; "
+        "and if the probe, which is loaded into server and tests, saw nobody do wrong to a database "
+        "(as 'walgrind exec' tells it; --no-probe turns it off).\n\n"
         "While it runs, the key 't' on a terminal and SIGUSR1 tell which tests run, and for how long.",
     .options = wg_run_config_options,
     .add_suites = wg_run_config_add_suites,
@@ -64,7 +67,6 @@ struct session {
     struct wg_strv patterns;
     char *suite_binary, *refserver;
     char *repeat_prefix;
-    char *traces; /* NULL: the probe is not loaded from here */
     struct wg_strv server_argv, server_env, init_argv, check_argv, inputs;
     const char *ready_path;
     struct wg_template *tmpl;
@@ -75,6 +77,7 @@ struct session {
     struct wg_plan plan;
     const char *history; /* NULL: none is kept */
     struct wg_event_log *log;
+    struct wg_run_probe probe;
     struct wg_model model;
     struct wg_terminal *terminal;
     int interrupt_fd;
@@ -90,6 +93,7 @@ static void session_finish(struct session *session)
     wg_model_finish(&session->model);
     wg_run_sandbox_destroy(session->sandbox, NULL);
     wg_template_destroy(session->tmpl);
+    wg_run_probe_finish(&session->probe);
     wg_run_directory_finish(&session->directory);
     if (session->suite_log_fd >= 0)
         close(session->suite_log_fd);
@@ -105,7 +109,6 @@ static void session_finish(struct session *session)
     free(session->suite_binary);
     free(session->refserver);
     free(session->repeat_prefix);
-    free(session->traces);
 }
 
 /* Signals arrive through a descriptor, so that the loop handles them like everything else. A full
@@ -281,11 +284,13 @@ static void emit_run_started(struct session *session, int argc, char **argv)
     for (int i = 0; i < argc; i++)
         json_array_append_new(words, wg_json_string_new(argv[i], strlen(argv[i])));
     json_t *started = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s}", "version", WG_EVENTS_VERSION,
-        "walgrind", WG_VERSION, "wall", wall, "directory", session->directory.path, "sandbox",
-        wg_run_sandbox_path(session->sandbox), "tmpfs", wg_run_sandbox_is_tmpfs(session->sandbox),
-        "workers", (int)session->options.workers, "argv", words, "sqlite", sqlite3_libversion(),
-        "kernel", kernel.release, "template", session->tmpl ? wg_template_hash(session->tmpl) : "");
+        "{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s, s:I}", "version",
+        WG_EVENTS_VERSION, "walgrind", WG_VERSION, "wall", wall, "directory",
+        session->directory.path, "sandbox", wg_run_sandbox_path(session->sandbox), "tmpfs",
+        wg_run_sandbox_is_tmpfs(session->sandbox), "workers", (int)session->options.workers, "argv",
+        words, "sqlite", sqlite3_libversion(), "kernel", kernel.release, "template",
+        session->tmpl ? wg_template_hash(session->tmpl) : "", "mono_ns",
+        (json_int_t)wg_event_log_base_ns(session->log));
     if (session->options.tests)
         json_object_set_new(
             started, "tests",
@@ -337,17 +342,21 @@ static void print_start(const struct session *session, const struct wg_reaped *r
         fprintf(stderr, "shuffled with --seed=%ld\n", session->options.seed);
 }
 
-/* Perturbations act in the probe, which the server and the tests inherit. */
-static int begin_perturbing(struct session *session, struct wg_err *err)
+/* A run without the probe says so in its report, unless it was to perturb, which the probe does. */
+static int load_probe(struct session *session, struct wg_err *err)
 {
+    struct wg_run_probe *probe = &session->probe;
     const struct wg_perturb_options *perturb = &session->options.perturb;
-    if (!wg_perturb_is_set(perturb) || wg_watch_is_watched()) {
-        wg_perturb_apply(perturb);
-        return 0;
-    }
-    session->traces = wg_format("%s/trace", session->directory.path);
+    wg_run_probe_begin(probe, session->options.probe || wg_perturb_is_set(perturb),
+                       &session->directory);
     wg_perturb_apply(perturb);
-    return wg_watch_begin(session->traces, err);
+    if (probe->off && wg_perturb_is_set(perturb) && !wg_watch_is_watched())
+        return wg_err_set(err, WG_ERR_STATE, "%s", probe->off);
+    if (session->server_argv.count > 0)
+        wg_run_probe_add_program(probe, session->server_argv.items[0]);
+    if (session->options.server_url)
+        wg_run_probe_add_gap(probe, "the server of --server-url: somebody else started it");
+    return 0;
 }
 
 /* What the perturbations did. */
@@ -355,9 +364,9 @@ static void print_perturbations(const struct session *session)
 {
     struct wg_err err = WG_ERR_INIT;
     struct wg_trace *trace = NULL;
-    if (!session->traces)
+    if (session->probe.off || !wg_perturb_is_set(&session->options.perturb))
         return;
-    if (wg_trace_open(session->traces, &trace, &err) == 0)
+    if (wg_trace_open(session->probe.traces, &trace, &err) == 0)
         wg_perturb_print(trace, &session->options.perturb, stderr);
     else
         fprintf(stderr, "walgrind run: the trace cannot be read: %s\n", err.message);
@@ -371,7 +380,7 @@ static int prepare(struct session *session, struct wg_err *err)
     if (block_signals(session, err) != 0 || check_strategy(session->options.reset, err) != 0 ||
         choose_server(session, err) != 0 ||
         wg_run_directory_create(session->options.run_directory, &session->directory, err) != 0 ||
-        begin_perturbing(session, err) != 0 || open_suite(session, err) != 0 ||
+        load_probe(session, err) != 0 || open_suite(session, err) != 0 ||
         select_tests(session, err) != 0 || build_template(session, err) != 0 ||
         open_record(session, err) != 0) {
         wg_run_directory_discard(&session->directory);
@@ -382,16 +391,26 @@ static int prepare(struct session *session, struct wg_err *err)
     return 0;
 }
 
+static void internal_error(struct session *session, const struct wg_err *err)
+{
+    wg_event_emit(
+        session->log, WG_EVENT_INTERNAL_ERROR,
+        json_pack("{s:o}", "message", wg_json_string_new(err->message, strlen(err->message))));
+}
+
 /* What ends --stress and --until-fail. */
 struct stress {
-    const struct session *session;
+    struct session *session;
     struct wg_deadline deadline;
 };
 
 static bool is_enough(void *context)
 {
     const struct stress *stress = context;
-    const struct session *session = stress->session;
+    struct session *session = stress->session;
+    struct wg_err err = WG_ERR_INIT;
+    if (wg_run_probe_digest(&session->probe, session->log, &err) != 0)
+        internal_error(session, &err);
     return (session->options.until_fail && wg_model_failures(&session->model) > 0) ||
            (session->options.stress_ms > 0 && wg_deadline_passed(stress->deadline));
 }
@@ -471,17 +490,12 @@ static void remember(const struct session *session)
         fprintf(stderr, "walgrind run: the history is not kept: %s\n", err.message);
 }
 
-static void internal_error(struct session *session, const struct wg_err *err)
-{
-    wg_event_emit(
-        session->log, WG_EVENT_INTERNAL_ERROR,
-        json_pack("{s:o}", "message", wg_json_string_new(err->message, strlen(err->message))));
-}
-
 /* Ends the record, writes the reports, prints the result; returns the exit code. */
 static int conclude(struct session *session)
 {
     struct wg_err err = WG_ERR_INIT;
+    if (wg_run_probe_conclude(&session->probe, session->log, &err) != 0)
+        internal_error(session, &err);
     const struct wg_err *lost = wg_event_log_error(session->log);
     if (lost)
         internal_error(session, lost);

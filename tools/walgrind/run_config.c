@@ -104,6 +104,10 @@ const struct wg_option wg_run_config_options[] = {
     {"files", 0, WG_OPTION_FLAG, OPTION(files), NULL,
      "Tests may look into the server's databases and files (--no-files: those that do are skipped).",
      0, 0},
+    {"probe", 0, WG_OPTION_FLAG, OPTION(probe), NULL,
+     "Watch what server and tests do to database files, and fail when something was wrong, as "
+     "'walgrind exec' does (--no-probe: do not).",
+     0, 0},
     {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
      "Show progress on stderr (--no-progress: do not).", 0, 0},
     {"config", 0, WG_OPTION_STRING, OPTION(config), "FILE",
@@ -121,6 +125,7 @@ static const struct wg_run_config defaults = {
     .selection = {.slow_ms = WG_DEFAULT_SLOW_MS},
     .copies = 1,
     .files = true,
+    .probe = true,
     .progress = true,
 };
 

@@ -44,6 +44,7 @@ struct wg_run_config {
     const char *check;
     struct wg_perturb_options perturb;
     bool files;
+    bool probe;
     bool progress;
     const char *config;
     const char *profile;

@@ -71,6 +71,9 @@ void wg_run_directory_discard(const struct wg_run_directory *directory)
         return;
     unlink(directory->suite_log);
     rmdir(directory->servers);
+    char *trace = wg_format("%s/trace", directory->path);
+    wg_tree_remove(trace, NULL);
+    free(trace);
     if (!directory->made || rmdir(directory->path) != 0 || !directory->based)
         return;
     /* Fails, as it should, when another run has put something there meanwhile. */

@@ -11,6 +11,7 @@
  *       suite.log              output of the suite binary itself, or of the command of --tests
  *       tests.xml              what that command wrote as {junit}
  *       databases/unit-N/      databases in which something was wrong
+ *       trace/                 what the probe recorded, one file a process
  */
 #ifndef WG_TOOLS_WALGRIND_RUN_DIRECTORY_H
 #define WG_TOOLS_WALGRIND_RUN_DIRECTORY_H

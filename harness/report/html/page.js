@@ -41,6 +41,10 @@
     document.title = run.verdict + ' - walgrind run';
     const list = $('facts');
     for (const [name, value] of run.facts) list.append(element('dt', {}, name), element('dd', {}, value));
+    if (run.findings.length > 0) {
+      $('findings').append(element('h2', {}, 'What was done wrong to databases'),
+        ...run.findings.flatMap(([name, text, at]) => section(`${name}, at ${ms(at)}`, text)));
+    }
     if (run.problems.length === 0) return;
     $('problems').append(element('h2', {}, 'Evidence and problems'));
     const body = element('tbody');
@@ -90,6 +94,7 @@
       `${ms(test.ms)}${test.description ? ', ' + test.description : ''}${detail.file ? `, ${detail.file}:${detail.line}` : ''}`));
     parts.push(...section('Reason', detail.reason));
     for (const message of detail.messages || []) parts.push(...section(`${message.file}:${message.line}`, message.message));
+    parts.push(...section('What the probe found before its end', detail.before));
     parts.push(...section('Evidence', (detail.evidence || []).join('\n')));
     parts.push(...section('Database changes', detail.diff));
     parts.push(...section('Output', detail.output));

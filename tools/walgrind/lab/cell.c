@@ -222,6 +222,7 @@ static int start_run(const struct wg_lab_options *options, const char *init, con
     wg_strv_push(&argv, "run");
     wg_strv_push(&argv, "--swarm");
     wg_strv_push(&argv, "--no-progress");
+    wg_strv_push(&argv, "--no-probe");    /* errors are counted, with options->probe beside them */
     wg_strv_push(&argv, "--no-files");    /* a test that opens a database is a second process */
     wg_strv_push(&argv, "--workers=8");   /* as many as the server has threads */
     wg_strv_push(&argv, "--timeout=15s"); /* several times what the longest test takes */

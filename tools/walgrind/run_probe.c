@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/walgrind/run_probe.h"
+
+#include "harness/base/clock.h"
+#include "harness/base/json.h"
+#include "harness/base/limit.h"
+#include "harness/diag/effect.h"
+#include "harness/diag/run_log.h"
+#include "harness/report/model.h"
+#include "harness/sys/tree.h"
+#include "tools/walgrind/watch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void wg_run_probe_begin(struct wg_run_probe *probe, bool wanted,
+                        const struct wg_run_directory *directory)
+{
+    struct wg_err err = WG_ERR_INIT;
+    *probe = (struct wg_run_probe){.events = directory->events};
+    if (!wanted)
+        probe->off = "--no-probe";
+    else if (wg_watch_is_watched())
+        probe->off = "the run itself is watched by another walgrind";
+    if (probe->off)
+        return;
+    probe->traces = wg_format("%s/trace", directory->path);
+    if (wg_watch_begin(probe->traces, &err) != 0)
+        probe->off = "the probe's library was not found";
+}
+
+void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name)
+{
+    char *path = wg_watch_find_program(name);
+    if (path)
+        wg_strv_take(&probe->programs, path);
+}
+
+void wg_run_probe_add_gap(struct wg_run_probe *probe, const char *gap)
+{
+    for (size_t i = 0; i < probe->gaps.count; i++)
+        if (strcmp(probe->gaps.items[i], gap) == 0)
+            return;
+    if (probe->gaps.count < WG_LIMIT_TRACE_GAPS)
+        wg_strv_push(&probe->gaps, gap);
+}
+
+/* A server whose process has left no trace ran without the probe, for whatever reason. */
+static void find_gaps(struct wg_run_probe *probe, const struct wg_trace *trace,
+                      const struct wg_run_log *run)
+{
+    struct wg_strv gaps = {0};
+    wg_watch_gaps(trace, &probe->programs, &gaps);
+    for (size_t i = 0; i < run->unit_count; i++) {
+        pid_t pid = run->units[i].server_pid;
+        if (pid <= 0 || wg_trace_process_find(trace, pid, INT64_MAX))
+            continue;
+        char *gap = wg_format("the server of unit %lld (pid %d): it runs without the probe",
+                              run->units[i].number, (int)pid);
+        if (gaps.count == 0)
+            wg_run_probe_add_gap(probe, gap);
+        free(gap);
+    }
+    for (size_t i = 0; i < gaps.count; i++)
+        wg_run_probe_add_gap(probe, gaps.items[i]);
+    wg_strv_finish(&gaps);
+}
+
+static char *text_of(const struct wg_finding *finding, const struct wg_trace *trace)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    wg_finding_print(finding, trace, out);
+    fclose(out);
+    return text;
+}
+
+static void emit_finding(const struct wg_finding *finding, const struct wg_trace *trace,
+                         struct wg_event_log *log)
+{
+    json_t *members = wg_finding_json(finding);
+    char *text = text_of(finding, trace);
+    json_object_set_new(members, "text", wg_json_string_new(text, strlen(text)));
+    json_object_set_new(members, "fails", json_true());
+    json_object_set_new(members, "happened_ns",
+                        json_integer(finding->event.time_ns - wg_event_log_base_ns(log)));
+    wg_event_emit(log, WG_EVENT_FINDING, members);
+    free(text);
+}
+
+/* Of processes that began since the last time. */
+static void count(struct wg_run_probe *probe, const struct wg_trace *trace)
+{
+    for (size_t i = 0; i < wg_trace_process_count(trace); i++) {
+        const struct wg_trace_process *process = wg_trace_process_at(trace, i);
+        if (process->start_ns <= probe->since_ns)
+            continue;
+        probe->processes++;
+        probe->records += (int64_t)process->records;
+        probe->lost += (int64_t)(process->rare_dropped + process->strings_lost);
+    }
+}
+
+/* Looks at all traces that are there. */
+static int look(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err)
+{
+    struct wg_trace *trace = NULL;
+    struct wg_run_log run = {0};
+    struct wg_findings findings;
+    int rc = -1;
+    if (wg_trace_open(probe->traces, &trace, err) != 0)
+        return -1;
+    if (wg_events_read(probe->events, wg_run_log_apply, &run, err) != 0)
+        goto out;
+    wg_diag_run(trace, &findings);
+    wg_diag_join(trace, &run, &findings);
+    for (size_t i = 0; i < findings.count; i++)
+        if (findings.items[i].event.time_ns > probe->since_ns)
+            emit_finding(&findings.items[i], trace, log);
+    wg_findings_finish(&findings);
+    find_gaps(probe, trace, &run);
+    count(probe, trace);
+    rc = 0;
+out:
+    wg_run_log_finish(&run);
+    wg_trace_destroy(trace);
+    return rc;
+}
+
+/* Those of ended processes; what still runs, as the suite binary, goes on writing its own. */
+static void delete_traces(const char *directory)
+{
+    DIR *entries = opendir(directory);
+    const struct dirent *entry;
+    while (entries && (entry = readdir(entries)) != NULL) {
+        long pid;
+        if (!wg_str_ends(entry->d_name, WG_TRACE_SUFFIX))
+            continue;
+        char *number = wg_strndup(entry->d_name, strcspn(entry->d_name, "-"));
+        bool ended = wg_str_to_long(number, 1, INT32_MAX, &pid) == 0 && kill((pid_t)pid, 0) != 0 &&
+                     errno == ESRCH;
+        free(number);
+        if (ended)
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+int wg_run_probe_digest(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err)
+{
+    uint64_t bytes = 0;
+    if (probe->off || wg_tree_size(probe->traces, &bytes, err) != 0)
+        return probe->off ? 0 : -1;
+    if (bytes <= WG_LIMIT_TRACE_KEPT)
+        return 0;
+    int64_t now_ns = wg_clock_now_ns();
+    if (look(probe, log, err) != 0)
+        return -1;
+    probe->since_ns = now_ns;
+    delete_traces(probe->traces);
+    return 0;
+}
+
+int wg_run_probe_conclude(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err)
+{
+    if (probe->off) {
+        wg_event_emit(log, WG_EVENT_PROBED, json_pack("{s:s}", "off", probe->off));
+        return 0;
+    }
+    int rc = look(probe, log, err);
+    json_t *gaps = json_array();
+    for (size_t i = 0; i < probe->gaps.count; i++)
+        json_array_append_new(
+            gaps, wg_json_string_new(probe->gaps.items[i], strlen(probe->gaps.items[i])));
+    wg_event_emit(log, WG_EVENT_PROBED,
+                  json_pack("{s:I, s:I, s:I, s:o}", "processes", (json_int_t)probe->processes,
+                            "records", (json_int_t)probe->records, "lost", (json_int_t)probe->lost,
+                            "not_covered", gaps));
+    return rc;
+}
+
+void wg_run_probe_finish(struct wg_run_probe *probe)
+{
+    wg_strv_finish(&probe->programs);
+    wg_strv_finish(&probe->gaps);
+    free(probe->traces);
+    *probe = (struct wg_run_probe){0};
+}

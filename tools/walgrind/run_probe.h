@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run_probe.h - the probe in the server, the tests and every child of a `walgrind run`.
+ *
+ * Traces lie in RUN/trace. When the tests are over, what they show is joined with the events of the
+ * run and becomes events itself: a "finding" each, and "probed", which says what was watched and
+ * what was not. A run that goes on for hours would leave traces without end, so between rounds,
+ * when no server runs, more than WG_LIMIT_TRACE_KEPT bytes are looked at and deleted.
+ */
+#ifndef WG_TOOLS_WALGRIND_RUN_PROBE_H
+#define WG_TOOLS_WALGRIND_RUN_PROBE_H
+
+#include "harness/base/err.h"
+#include "harness/base/str.h"
+#include "harness/run/event_log.h"
+#include "tools/walgrind/run_directory.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wg_run_probe {
+    const char *off;         /* why there is none; NULL when there is one */
+    char *traces;            /* directory */
+    const char *events;      /* file of the run's events */
+    struct wg_strv programs; /* that the run starts itself */
+    struct wg_strv gaps;
+    int64_t since_ns; /* findings up to here were told of */
+    int64_t processes, records, lost;
+};
+
+/*
+ * Lets everything that is started from now on load the probe, unless `wanted` is false or that is
+ * not possible, which is no error but said in the report. `directory` is borrowed.
+ */
+void wg_run_probe_begin(struct wg_run_probe *probe, bool wanted,
+                        const struct wg_run_directory *directory);
+/* A program that the run starts: named in the report when the probe does not get into it. */
+void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name);
+/* Something that cannot be watched, and why. */
+void wg_run_probe_add_gap(struct wg_run_probe *probe, const char *gap);
+
+/* Between rounds: reads and deletes the traces of ended processes when they are large. */
+int wg_run_probe_digest(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err);
+/* At the end: emits the findings and what was watched. */
+int wg_run_probe_conclude(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err);
+void wg_run_probe_finish(struct wg_run_probe *probe);
+
+#endif
