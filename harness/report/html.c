@@ -123,6 +123,33 @@ static void take_finish(struct page *page, const json_t *event)
                   wg_json_str(event, "description", ""), index));
 }
 
+/* A mark in the lane of the databases: [when it ended, how long it took, kind, words]. Takes over
+ * the text. */
+static void add_mark(struct page *page, const json_t *event, const char *kind, char *text)
+{
+    json_array_append_new(page->marks,
+                          json_pack("[f, f, s, o]", at_ms(event), wg_json_real(event, "ms", 0),
+                                    kind, wg_json_string_new(text, strlen(text))));
+    free(text);
+}
+
+static void take_reset(struct page *page, const json_t *event)
+{
+    size_t index;
+    json_t *database;
+    struct wg_buf text;
+    wg_buf_init(&text, 4096);
+    wg_buf_printf(&text, "reset of unit %lld after %s", (long long)wg_json_int(event, "unit", 0),
+                  wg_json_str(event, "after", ""));
+    json_array_foreach(json_object_get(event, "databases"), index, database)
+        wg_buf_printf(&text, "; %s by %s, %.0f us", wg_json_str(database, "path", ""),
+                      wg_json_str(database, "strategy", ""), wg_json_real(database, "us", 0));
+    if (!wg_json_bool(event, "ok", true))
+        wg_buf_printf(&text, "; failed: %s", wg_json_str(event, "message", ""));
+    add_mark(page, event, wg_json_bool(event, "ok", true) ? "reset" : "failed reset",
+             wg_buf_steal(&text));
+}
+
 static void take_evidence(struct page *page, const json_t *event)
 {
     const char *test = wg_json_str(event, "test", ""), *message = wg_json_str(event, "message", "");
@@ -132,7 +159,8 @@ static void take_evidence(struct page *page, const json_t *event)
     char *text =
         wg_format("%s%s: %s; %s %s", wg_json_str(event, "class", ""), number ? number : "", message,
                   wg_json_str(event, "source", ""), wg_json_str(event, "request", ""));
-    json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), "evidence"));
+    bool busy = strcmp(wg_json_str(event, "class", ""), "busy") == 0;
+    add_mark(page, event, busy ? "busy" : "evidence", wg_format("evidence: %s %s", text, test));
     if (test[0])
         json_array_append_new(told_of(page, test), wg_json_string_new(text, strlen(text)));
     if (json_array_size(page->problems) < WG_LIMIT_EVIDENCE) {
@@ -150,7 +178,7 @@ static void take_problem(struct page *page, const json_t *event, const char *tit
 {
     char *where = wg_format("%s, unit %lld %s", title, (long long)wg_json_int(event, "unit", 0),
                             wg_json_str(event, "path", ""));
-    json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), title));
+    add_mark(page, event, title, wg_format("%s: %s", where, message ? message : ""));
     json_array_append_new(page->problems, json_pack("[s, s]", where, message));
     free(where);
 }
@@ -161,8 +189,12 @@ static void take_finding(struct page *page, const json_t *event)
     double at = (double)wg_json_int(event, "happened_ns", 0) / 1e6;
     const char *text = wg_json_str(event, "text", "");
     char *name = wg_format("finding %zu", json_array_size(page->findings) + 1);
+    char *words = wg_format("%s: %.*s", name, (int)strcspn(text, "\n"), text);
     json_array_append_new(page->marks,
-                          json_pack("[f, s, s]", at, "finding", wg_json_str(event, "id", "")));
+                          json_pack("[f, f, s, o]", at, 0.0,
+                                    wg_json_bool(event, "fails", true) ? "finding" : "hint",
+                                    wg_json_string_new(words, strlen(words))));
+    free(words);
     if (json_array_size(page->findings) < WG_LIMIT_EVIDENCE)
         json_array_append_new(page->findings, json_pack("[s, s, f]", name, text, at));
     free(name);
@@ -172,6 +204,10 @@ static void take_verified(struct page *page, const json_t *event)
 {
     size_t i;
     json_t *problem;
+    if (wg_json_bool(event, "ok", false))
+        add_mark(page, event, "verified",
+                 wg_format("verified: %s of unit %lld", wg_json_str(event, "path", ""),
+                           (long long)wg_json_int(event, "unit", 0)));
     json_array_foreach(json_object_get(event, "problems"), i, problem)
         take_problem(page, event, "bad database", json_string_value(problem));
 }
@@ -187,8 +223,12 @@ static void take_event(void *context, enum wg_event_kind kind, const json_t *eve
     case WG_EVENT_EVIDENCE: take_evidence(page, event); break;
     case WG_EVENT_VERIFIED: take_verified(page, event); break;
     case WG_EVENT_FINDING: take_finding(page, event); break;
-    case WG_EVENT_RESET:
-        json_array_append_new(page->marks, json_pack("[f, s]", at_ms(event), "reset"));
+    case WG_EVENT_RESET: take_reset(page, event); break;
+    case WG_EVENT_UNIT_STARTED:
+        add_mark(page, event, "clone",
+                 wg_format("unit %lld %s: databases cloned, server ready",
+                           (long long)wg_json_int(event, "unit", 0),
+                           wg_json_str(event, "name", "")));
         break;
     case WG_EVENT_UNIT_FAILED:
         take_problem(page, event, "server failed", wg_json_str(event, "message", ""));
@@ -316,11 +356,13 @@ int wg_html_write(const char *events_path, const char *path, struct wg_err *err)
     int rc = wg_events_read(events_path, take_event, &page, err);
     if (rc == 0) {
         finish_details(&page);
-        json_t *data = json_pack("{s:s, s:o, s:O, s:O, s:O, s:O, s:O, s:O}", "verdict",
-                                 wg_verdict_name(wg_model_verdict(&page.model)), "facts",
-                                 facts_new(&page.model), "tests", page.tests, "requests",
-                                 page.requests, "details", page.details, "problems", page.problems,
-                                 "findings", page.findings, "marks", page.marks);
+        json_t *data =
+            json_pack("{s:s, s:I, s:o, s:O, s:O, s:O, s:O, s:O, s:O}", "verdict",
+                      wg_verdict_name(wg_model_verdict(&page.model)), "slow_ms",
+                      (json_int_t)wg_json_int(page.model.plan, "slow_ms", 0), "facts",
+                      facts_new(&page.model), "tests", page.tests, "requests", page.requests,
+                      "details", page.details, "problems", page.problems, "findings",
+                      page.findings, "marks", page.marks);
         rc = write_page(data, path, err);
         json_decref(data);
     }

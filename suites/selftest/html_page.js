@@ -34,13 +34,17 @@ function check(claim, holds, shown) {
 }
 
 // Writes the record of a run with `count` tests on `workers` workers; those that `fails` picks failed.
-function record(directory, count, workers, fails) {
+function record(directory, count, workers, fails, isolated = []) {
   const lines = [];
   let at = 0;
   const emit = (event, members) => lines.push(JSON.stringify({ event, seq: lines.length + 1, at_ns: at, ...members }));
   const common = { unit: 1, mode: 'none', round: 1 };
   emit('run-started', { version: 1, walgrind: '0', wall: '2026-01-31T01:02:03Z', directory, sqlite: '3', kernel: '6' });
-  emit('plan', { tests: count, suites: 1, selected: count });
+  emit('plan', { tests: count, suites: 1, selected: count, slow_ms: 1000 });
+  for (const i of isolated) {
+    emit('test-finished', { attempt: count + 1 + i, test: `files_${i % 30}/case_${i}`, unit: 9, mode: 'suite', round: 1,
+      worker: 0, outcome: 'passed', ms: 1500 });
+  }
   emit('round-started', { mode: 'none', round: 1, tests: count });
   const log = path.join(directory, 'server.log');
   emit('unit-started', { ...common, name: 'all', url: 'http://x', server_pid: 1, log, databases: [], ms: 1 });
@@ -58,8 +62,15 @@ function record(directory, count, workers, fails) {
     emit('test-finished', { ...test, outcome: failed ? 'failed' : 'passed', ms: 4, reason: '', file: 'a.c', line: i,
       description: `CASE-${i}`, messages: failed ? [{ file: 'a.c', line: i, message: NASTY }] : [], output: failed ? NASTY : '',
       ...(failed ? { changes: CHANGES, kept: '/run/databases/4-case',
-        server_log: `{"event":"request","test":"files_${i % 30}/case_${i}","path":"/from-the-log"}\n` } : {}), requests: 1, repeat: `walgrind run 'files_${i % 30}/case_${i}'` });
+        server_log: `{"event":"request","test":"files_${i % 30}/case_${i}","path":"/from-the-log"}\n` } : {}),
+      requests: 1, repeat: `walgrind run 'files_${i % 30}/case_${i}'` });
+    if (!failed) {
+      emit('reset', { ...common, after: test.test, ok: true, ms: 0.02,
+        databases: [{ path: 'db/app.db', strategy: 'discard', us: 12 }] });
+    }
   }
+  emit('finding', { id: 'wal-unlink', fails: false, happened_ns: 9e7, text: 'wal-unlink: somebody deleted app.db-wal\n  who  pid 7' });
+  emit('verified', { ...common, path: 'db/app.db', ok: true, problems: [] });
   emit('unit-finished', { ...common, name: 'all', status: 'exit 0', server_requests: count, statements: 9, killed: false });
   emit('round-finished', { mode: 'none', round: 1, ms: at / 1e6 });
   emit('run-finished', { ms: at / 1e6 });
@@ -106,21 +117,46 @@ const drawn = (page) => page.evaluate(() => {
   return count;
 });
 
+// Moves the mouse over a place of the timeline, in seconds and lanes, and returns what is said of it.
+async function pointAt(page, seconds, lane, click) {
+  const place = await page.evaluate(([x, y]) => {
+    const { plot } = window.walgrind;
+    const box = plot.over.getBoundingClientRect();
+    return { x: box.left + plot.valToPos(x, 'x'), y: box.top + plot.valToPos(y, 'y') };
+  }, [seconds, lane]);
+  await page.mouse.move(place.x, place.y);
+  if (click) await page.mouse.click(place.x, place.y);
+  await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+  return page.textContent('#under-cursor');
+}
+
 async function passingRun(browser, directory) {
   record(directory, 40, 4, () => false);
   const page = await open(browser, render(directory), {});
   check('the verdict comes first', (await page.textContent('h1')).includes('PASS'), await page.textContent('h1'));
   check('all tests are listed', (await page.textContent('#count')) === '40 of 40', await page.textContent('#count'));
   check('the timeline is drawn', (await drawn(page)) > 2000, await drawn(page));
+  await page.locator('#timeline').scrollIntoViewIfNeeded();
+  const requested = await pointAt(page, 0.0023, -0.25);
+  check('a request is named in the timeline', requested.includes('GET /api/0 -> 200'), requested);
+  const reset = await pointAt(page, 0.0041, 1);
+  check('and a reset of databases', reset.includes('reset of unit 1 after files_0/case_0; db/app.db by discard, 12 us'), reset);
+  const verified = await pointAt(page, 0.1599, 1);
+  check('and their verification', verified.includes('verified: db/app.db of unit 1'), verified);
+  const finding = await pointAt(page, 0.09, 1);
+  check('and what the probe found', finding === 'finding 1: wal-unlink: somebody deleted app.db-wal', finding);
+  await pointAt(page, 0.0025, 0.2, true);
+  check('a click in the timeline opens the test', (await page.textContent('#detail')).includes('files_0/case_0'));
+  await page.keyboard.press('Escape');
   await screenshot(page, 'report-pass.png');
   await page.context().close();
 }
 
 async function failingRun(browser, directory) {
-  record(directory, 40, 4, (i) => i === 3);
+  record(directory, 40, 4, (i) => i === 3, [3]);
   const page = await open(browser, render(directory), { colorScheme: 'dark' });
   check('the verdict is FAIL', (await page.textContent('#verdict')) === 'FAIL');
-  check('failures are shown first', (await page.textContent('#count')) === '1 of 40', await page.textContent('#count'));
+  check('failures are shown first', (await page.textContent('#count')) === '1 of 41', await page.textContent('#count'));
   check('the page is dark', await page.evaluate(() => getComputedStyle(document.body).backgroundColor) === 'rgb(13, 17, 23)');
   await page.click('.row');
   const detail = await page.textContent('#detail');
@@ -134,10 +170,15 @@ async function failingRun(browser, directory) {
   await page.keyboard.press('Escape');
   check('Esc closes the failure', !(await page.isVisible('#detail')));
   await page.keyboard.press('f');
-  check('f shows all tests', (await page.textContent('#count')) === '40 of 40', await page.textContent('#count'));
+  check('f shows all tests', (await page.textContent('#count')) === '41 of 41', await page.textContent('#count'));
   await page.keyboard.press('/');
-  await page.keyboard.type('case-17');
-  check('the catalogue id finds a test', (await page.textContent('#count')) === '1 of 40', await page.textContent('#count'));
+  await page.keyboard.type('slow');
+  check('what is slow is found by the word', (await page.textContent('#count')) === '1 of 41', await page.textContent('#count'));
+  await page.fill('#find', 'concurrency-dep');
+  check('so is what depends on concurrency', (await page.textContent('.row')).includes('case_3 concurrency-dependent'),
+    await page.textContent('.row'));
+  await page.fill('#find', 'case-17');
+  check('the catalogue id finds a test', (await page.textContent('#count')) === '1 of 41', await page.textContent('#count'));
   await page.keyboard.press('Enter');
   check('Enter opens it', (await page.textContent('#detail')).includes('files_17/case_17'));
   await page.emulateMedia({ media: 'print' });

@@ -35,6 +35,14 @@
   const kind = (outcome) => (outcome === 'passed' || outcome === 'skipped' ? outcome : 'bad');
   const ms = (value) => (value >= 1000 ? (value / 1000).toFixed(2) + ' s' : value.toFixed(1) + ' ms');
 
+  // Words that are said of a test beside its outcome, and found by.
+  const passedAlone = new Set(tests.filter((test) => test.mode !== 'none' && test.outcome === 'passed').map((test) => test.test));
+  const failedAlone = new Set(tests.filter((test) => test.mode !== 'none' && kind(test.outcome) === 'bad').map((test) => test.test));
+  function wordsOf(test) {
+    if (kind(test.outcome) !== 'bad') return run.slow_ms > 0 && test.ms > run.slow_ms ? 'slow' : '';
+    return test.mode === 'none' && passedAlone.has(test.test) && !failedAlone.has(test.test) ? 'concurrency-dependent' : '';
+  }
+
   function showSummary() {
     $('verdict').textContent = run.verdict;
     $('verdict').classList.add(run.verdict);
@@ -89,7 +97,8 @@
   // What is known about one test, as a list of elements.
   function describe(test) {
     const detail = test.detail >= 0 ? run.details[test.detail] : {};
-    const parts = [element('h2', { class: 'name' }, element('span', { class: kind(test.outcome) }, test.outcome), ' ', test.test)];
+    const parts = [element('h2', { class: 'name' }, element('span', { class: kind(test.outcome) }, test.outcome), ' ', test.test, ' ',
+      element('span', { class: 'soft' }, wordsOf(test)))];
     parts.push(element('p', { class: 'soft' }, `${test.mode}, round ${test.round}, unit ${test.unit}, worker ${test.worker}, ` +
       `${ms(test.ms)}${test.description ? ', ' + test.description : ''}${detail.file ? `, ${detail.file}:${detail.line}` : ''}`));
     parts.push(...section('Reason', detail.reason));
@@ -131,7 +140,8 @@
     const drawn = state.shown.slice(first, last).map((test, i) => element('div', {
       class: 'row' + (test === state.chosen ? ' chosen' : ''), style: `top:${(first + i) * ROW}px`, role: 'row',
       'aria-selected': test === state.chosen, onclick: () => choose(test, false),
-    }, element('span', { class: kind(test.outcome) }, test.outcome), element('span', { class: 'name' }, test.test),
+    }, element('span', { class: kind(test.outcome) }, test.outcome), element('span', { class: 'name' }, test.test,
+      wordsOf(test) ? element('span', { class: 'soft' }, ` ${wordsOf(test)}`) : ''),
       element('span', {}, test.mode), element('span', {}, String(test.worker)), element('span', {}, ms(test.ms))));
     rows.style.height = `min(26rem, ${Math.max(1, state.shown.length) * ROW + 2}px)`;
     rows.replaceChildren(spacer, ...drawn);
@@ -142,7 +152,7 @@
     const bad = $('only-bad').checked;
     const mode = $('mode').value;
     state.shown = tests.filter((test) => (!bad || kind(test.outcome) === 'bad') && (!mode || test.mode === mode) &&
-      words.every((word) => `${test.test} ${test.outcome} ${test.description || ''}`.toLowerCase().includes(word)));
+      words.every((word) => `${test.test} ${test.outcome} ${test.description || ''} ${wordsOf(test)}`.toLowerCase().includes(word)));
     const order = $('order').value;
     if (order === 'ms') state.shown.sort((a, b) => b.ms - a.ms);
     if (order === 'name') state.shown.sort((a, b) => (a.test < b.test ? -1 : a.test > b.test ? 1 : 0));
@@ -188,7 +198,7 @@
     $('printed').replaceChildren(...tests.filter((test) => kind(test.outcome) === 'bad').flatMap(describe));
   });
 
-  window.walgrind = { run, tests, requests, choose, kind, ms };
+  window.walgrind = { run, tests, requests, choose, kind, ms, byAttempt };
   showSummary();
   showControls();
 }());

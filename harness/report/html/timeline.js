@@ -4,7 +4,10 @@
 // happened to the databases. uPlot gives axes, zoom (drag; double click resets) and the cursor; the bars are drawn here.
 'use strict';
 (function () {
-  const { run, tests, requests, choose, kind, ms } = window.walgrind;
+  const { run, tests, requests, choose, kind, ms, byAttempt } = window.walgrind;
+  const MARK = ['end', 'ms', 'kind', 'text'];
+  const HARMLESS = ['reset', 'clone', 'verified', 'busy', 'hint'];
+  const HINT = 'drag to zoom, double click to see all, click a test to open it';
   const SLACK_MS = 0.5; // what clocks of two processes may differ by
   const place = document.getElementById('timeline');
   if (typeof uPlot === 'undefined') {
@@ -32,10 +35,13 @@
   }
 
   const lanes = packLanes();
-  const end = tests.reduce((latest, test) => Math.max(latest, test.start + test.ms), 0) / 1000;
+  const marks = run.marks.map((row) => Object.fromEntries(MARK.map((name, i) => [name, row[i]])));
+  const end = [...tests.map((test) => test.start + test.ms), ...marks.map((mark) => mark.end)]
+    .reduce((latest, at) => Math.max(latest, at), 0) / 1000;
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue('--' + name).trim();
   const fills = { passed: color('good'), skipped: color('soft'), bad: color('bad') };
+  const markFills = { reset: color('soft'), clone: color('mark'), verified: color('good'), busy: color('warn'), hint: color('warn') };
   const laneOf = new Map(tests.map((test) => [test.attempt, test.lane]));
   // Lane 0 is the top one; values on the y axis grow upwards.
   const middle = (lane) => lanes - 1 - lane;
@@ -64,23 +70,52 @@
       const fill = request.error || request.status >= 500 ? fills.bad : color('mark');
       bar(plot, (request.end - request.ms) / 1000, request.end / 1000, y - 0.4, y - 0.15, fill);
     }
-    for (const [at, what] of run.marks) {
-      bar(plot, at / 1000, at / 1000, lanes - 0.5, lanes + 0.5, what === 'reset' ? color('soft') : fills.bad);
+    // What is wrong comes last, so that a thousand resets do not hide it.
+    for (const bad of [false, true]) {
+      for (const mark of marks.filter((each) => HARMLESS.includes(each.kind) !== bad)) {
+        const [low, high] = bad ? [-0.5, 0.5] : mark.kind === 'clone' ? [-0.3, -0.1] : [0, 0.45]; // clones take long: below
+        bar(plot, (mark.end - mark.ms) / 1000, mark.end / 1000, lanes + low, lanes + high, bad ? fills.bad : markFills[mark.kind]);
+      }
     }
     ctx.restore();
+  }
+
+  const slackOf = (plot) => (plot.scales.x.max - plot.scales.x.min) * 2;
+
+  // What is nearest to the cursor in the lane of the databases, the bad before the harmless.
+  function markAt(plot) {
+    const x = plot.posToVal(plot.cursor.left, 'x') * 1000;
+    const slack = slackOf(plot);
+    const near = marks.filter((mark) => x >= mark.end - mark.ms - slack && x <= mark.end + slack);
+    return near.find((mark) => !HARMLESS.includes(mark.kind)) || near.find((mark) => mark.kind !== 'reset') || near[0];
+  }
+
+  function requestAt(plot, test) {
+    const x = plot.posToVal(plot.cursor.left, 'x') * 1000;
+    const y = plot.posToVal(plot.cursor.top, 'y');
+    if (!test || y > Math.round(y) - 0.12) return undefined;
+    const slack = slackOf(plot) / 4;
+    return (byAttempt.get(test.attempt) || []).find((each) => x >= each.end - each.ms - slack && x <= each.end + slack);
   }
 
   function testAt(plot) {
     const x = plot.posToVal(plot.cursor.left, 'x') * 1000;
     const lane = lanes - 1 - Math.round(plot.posToVal(plot.cursor.top, 'y'));
-    const slack = (plot.scales.x.max - plot.scales.x.min) * 2;
+    const slack = slackOf(plot);
     return tests.find((test) => test.lane === lane && x >= test.start - slack && x <= test.start + test.ms + slack);
   }
 
+  function underCursor(plot) {
+    if (plot.cursor.left < 0) return '';
+    if (Math.round(plot.posToVal(plot.cursor.top, 'y')) === lanes) return (markAt(plot) || { text: '' }).text;
+    const test = testAt(plot);
+    const request = requestAt(plot, test);
+    if (request) return `${request.line} -> ${request.error || request.status}, ${ms(request.ms)}; ${test.test}`;
+    return test ? `${test.outcome} ${test.test} (${test.mode}, ${ms(test.ms)})` : '';
+  }
+
   function label(plot) {
-    const test = plot.cursor.left >= 0 ? testAt(plot) : null;
-    document.getElementById('under-cursor').textContent = test ? `${test.outcome} ${test.test} (${test.mode}, ${ms(test.ms)})` :
-      'drag to zoom, double click to see all, click a test to open it';
+    document.getElementById('under-cursor').textContent = underCursor(plot) || HINT;
   }
 
   const axis = { stroke: color('ink'), grid: { stroke: color('line'), width: 1 }, ticks: { stroke: color('line') } };
