@@ -419,6 +419,7 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
 void wg_findings_finish(struct wg_findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {
+        wg_strv_finish(&findings->items[i].stack);
         wg_moment_finish(&findings->items[i].moment);
         wg_effects_finish(findings->items[i].effects, findings->items[i].effect_count);
     }

@@ -23,7 +23,8 @@
 struct wg_detector;
 struct wg_finding;
 
-#define WG_EFFECT_PIDS 8
+#define WG_EFFECT_PIDS    8
+#define WG_FINDING_FRAMES 8 /* native frames named */
 
 /* What was seen on a finding's database after it, counted by kind and code (effect.h). */
 struct wg_effect {
@@ -62,6 +63,7 @@ struct wg_finding {
     pid_t holders[8];            /* processes that had it open, as many as fit */
     size_t holder_count;         /* of all of them */
     size_t faults_before;        /* faults that had been injected into the database by then */
+    struct wg_strv stack;        /* native frames in words: of wg_diag_symbolise() */
     struct wg_moment moment;     /* these two: of wg_diag_join() */
     struct wg_effect *effects;   /* in the order in which they were first seen */
     size_t effect_count;
@@ -77,12 +79,12 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
 void wg_findings_finish(struct wg_findings *findings);
 
 /* A finding as text of some lines, like a compiler's error. */
-void wg_finding_print(const struct wg_finding *finding, const struct wg_trace *trace, FILE *out);
+void wg_finding_print(const struct wg_finding *finding, FILE *out);
 /* What a detector looks for, what it means and what to do, in the same shape. */
 void wg_detector_print(const struct wg_detector *detector, FILE *out);
 /*
  * {"id", "title", "database", "pid", "tid", "command", "call", "at_mono_ns", "times", "where",
- * "holders", "advice", "effects": [{"kind", "code", "name", "count", "after_ms", "exact",
+ * "stack", "holders", "advice", "effects": [{"kind", "code", "name", "count", "after_ms", "exact",
  * "explained", "pids", "tests"}]} and, of a run, "who", "unit", "tests", "requests", and
  * "faults_before" when there were some; the caller owns it. "at_mono_ns" is CLOCK_MONOTONIC.
  */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define TEXT_WIDTH    88
-#define FRAMES_SHOWN  8
+#define COMMAND_SHOWN 160 /* bytes */
 #define LINE_MAX_SIZE (16u << 10)
 
 /* Words of a text in lines behind a label. */
@@ -42,24 +42,17 @@ static char *title_of(const struct wg_finding *finding)
                      base_name(finding->database), hole + 2);
 }
 
-/* The frames of the interpreter, else the native ones as FILE+ADDRESS. */
-static void put_where(FILE *out, const struct wg_finding *finding, const struct wg_trace *trace)
+/* The frames of the interpreter, else the native ones. */
+static void put_where(FILE *out, const struct wg_finding *finding)
 {
-    const struct wg_trace_event *event = &finding->event;
     const char *label = "where";
-    for (const char *at = event->script; *at; label = "") {
+    for (const char *at = finding->event.script; *at; label = "") {
         size_t length = strcspn(at, "\n");
         fprintf(out, "  %-7s %.*s\n", label, (int)length, at);
         at += length + (at[length] == '\n');
     }
-    if (event->script[0])
-        return;
-    for (size_t i = 0; i < event->frame_count && i < FRAMES_SHOWN; i++, label = "") {
-        const char *path;
-        uint64_t address;
-        if (wg_trace_module(trace, event->process, event->frames[i], &path, &address) == 0)
-            fprintf(out, "  %-7s %s+0x%llx\n", label, path, (unsigned long long)address);
-    }
+    for (size_t i = 0; !finding->event.script[0] && i < finding->stack.count; i++, label = "")
+        fprintf(out, "  %-7s %s\n", label, finding->stack.items[i]);
 }
 
 /* Names in a row, with how many are left out of a list that is full. */
@@ -129,21 +122,22 @@ static void put_effects(FILE *out, const struct wg_finding *finding)
     }
 }
 
-void wg_finding_print(const struct wg_finding *finding, const struct wg_trace *trace, FILE *out)
+void wg_finding_print(const struct wg_finding *finding, FILE *out)
 {
     const struct wg_trace_event *event = &finding->event;
     char held[160];
     char *title = title_of(finding);
     wg_trace_held_text(event->record->held, held, sizeof held);
     fprintf(out, "%s: %s\n", finding->detector->id, title);
-    fprintf(out, "  who     pid %d thread %u: %s\n", (int)event->process->pid, event->record->tid,
-            event->process->command);
+    fprintf(out, "  who     pid %d thread %u: %.*s%s\n", (int)event->process->pid,
+            event->record->tid, COMMAND_SHOWN, event->process->command,
+            strlen(event->process->command) > COMMAND_SHOWN ? "…" : "");
     fprintf(out, "  call    %s, fd %d, %s", wg_trace_call_name(event->call), event->record->fd,
             event->path);
     if (finding->locks_lost > 0)
         fprintf(out, "; it held {%s} there", held);
     fputc('\n', out);
-    put_where(out, finding, trace);
+    put_where(out, finding);
     if (finding->holder_count > 0) {
         fprintf(out, "  open in");
         for (size_t i = 0; i < finding->holder_count && i < 8; i++)
@@ -219,14 +213,14 @@ json_t *wg_finding_json(const struct wg_finding *finding)
     json_t *holders = json_array();
     for (size_t i = 0; i < finding->holder_count && i < 8; i++)
         json_array_append_new(holders, json_integer(finding->holders[i]));
-    json_t *object =
-        json_pack("{s:s, s:o, s:o, s:i, s:I, s:o, s:s, s:I, s:I, s:o, s:o, s:s, s:o}", "id",
-                  finding->detector->id, "title", text_of(title), "database",
-                  text_of(finding->database), "pid", (int)event->process->pid, "tid",
-                  (json_int_t)event->record->tid, "command", text_of(event->process->command),
-                  "call", wg_trace_call_name(event->call), "at_mono_ns", (json_int_t)event->time_ns,
-                  "times", (json_int_t)finding->times, "where", text_of(event->script), "holders",
-                  holders, "advice", finding->detector->fix, "effects", effects_of(finding));
+    json_t *object = json_pack(
+        "{s:s, s:o, s:o, s:i, s:I, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o}", "id",
+        finding->detector->id, "title", text_of(title), "database", text_of(finding->database),
+        "pid", (int)event->process->pid, "tid", (json_int_t)event->record->tid, "command",
+        text_of(event->process->command), "call", wg_trace_call_name(event->call), "at_mono_ns",
+        (json_int_t)event->time_ns, "times", (json_int_t)finding->times, "where",
+        text_of(event->script), "stack", names_of(&finding->stack), "holders", holders, "advice",
+        finding->detector->fix, "effects", effects_of(finding));
     if (finding->faults_before > 0)
         json_object_set_new(object, "faults_before",
                             json_integer((json_int_t)finding->faults_before));

@@ -22,7 +22,7 @@ DIRECTIONS = (
     ("harness/report/", ("harness/base/", "harness/wire/"), ("jansson", "libxml")),
     ("harness/probe/", ("harness/wire/",), ("sqlite3",)),
     ("harness/trace/", ("harness/base/", "harness/wire/"), ("jansson",)),
-    ("harness/diag/", ("harness/base/", "harness/wire/", "harness/trace/"), ("jansson",)),
+    ("harness/diag/", ("harness/base/", "harness/wire/", "harness/trace/"), ("jansson", "elfutils")),
     ("harness/explore/", ("harness/base/", "harness/sys/", "harness/wire/"), ("jansson", "sqlite3")),
     ("harness/bisect/", ("harness/base/", "harness/sys/"), ("jansson",)),
     ("fixtures/", (HARNESS,), ("*",)),
@@ -43,6 +43,7 @@ LIBRARIES = (
     ("microhttpd", "microhttpd"),
     ("libxml/", "libxml"),
     ("archive", "archive"),
+    ("elfutils/", "elfutils"),
 )
 
 C_STANDARD_HEADERS = frozenset(

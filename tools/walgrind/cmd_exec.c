@@ -6,6 +6,7 @@
 #include "harness/base/str.h"
 #include "harness/diag/diag.h"
 #include "harness/diag/effect.h"
+#include "harness/diag/symbol.h"
 #include "harness/trace/trace.h"
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/foreground.h"
@@ -94,10 +95,11 @@ static long print_findings(const struct wg_trace *trace, const char *run, struct
     struct wg_findings findings;
     wg_diag_run(trace, &findings);
     wg_diag_join(trace, NULL, &findings);
+    wg_diag_symbolise(trace, &findings);
     long count = (long)findings.count;
     for (size_t i = 0; i < findings.count; i++) {
         fputc('\n', stderr);
-        wg_finding_print(&findings.items[i], trace, stderr);
+        wg_finding_print(&findings.items[i], stderr);
     }
     fprintf(stderr, "%swalgrind: %ld finding%s\n", count ? "\n" : "", count, count == 1 ? "" : "s");
     if (write_findings(&findings, run, err) != 0)

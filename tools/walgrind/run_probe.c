@@ -6,6 +6,7 @@
 #include "harness/base/limit.h"
 #include "harness/diag/effect.h"
 #include "harness/diag/run_log.h"
+#include "harness/diag/symbol.h"
 #include "harness/report/model.h"
 #include "harness/sys/tree.h"
 #include "tools/walgrind/watch.h"
@@ -71,23 +72,22 @@ static void find_gaps(struct wg_run_probe *probe, const struct wg_trace *trace,
     wg_strv_finish(&gaps);
 }
 
-static char *text_of(const struct wg_finding *finding, const struct wg_trace *trace)
+static char *text_of(const struct wg_finding *finding)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (!out)
         abort();
-    wg_finding_print(finding, trace, out);
+    wg_finding_print(finding, out);
     fclose(out);
     return text;
 }
 
-static void emit_finding(const struct wg_finding *finding, const struct wg_trace *trace,
-                         struct wg_event_log *log)
+static void emit_finding(const struct wg_finding *finding, struct wg_event_log *log)
 {
     json_t *members = wg_finding_json(finding);
-    char *text = text_of(finding, trace);
+    char *text = text_of(finding);
     json_object_set_new(members, "text", wg_json_string_new(text, strlen(text)));
     json_object_set_new(members, "fails", json_true());
     json_object_set_new(members, "happened_ns",
@@ -122,9 +122,10 @@ static int look(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_
         goto out;
     wg_diag_run(trace, &findings);
     wg_diag_join(trace, &run, &findings);
+    wg_diag_symbolise(trace, &findings);
     for (size_t i = 0; i < findings.count; i++)
         if (findings.items[i].event.time_ns > probe->since_ns)
-            emit_finding(&findings.items[i], trace, log);
+            emit_finding(&findings.items[i], log);
     wg_findings_finish(&findings);
     find_gaps(probe, trace, &run);
     count(probe, trace);
