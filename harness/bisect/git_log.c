@@ -14,6 +14,24 @@ static const struct {
     {"bad", VERB_BAD},     {"new", VERB_BAD},   {"skip", VERB_SKIP},
 };
 
+/* Options of `git bisect start` that give good and bad other names: "bisect terms" in the manual.
+ */
+static const struct {
+    const char *option;
+    enum verb verb;
+} term_options[] = {
+    {"--term-good", VERB_GOOD},
+    {"--term-old", VERB_GOOD},
+    {"--term-bad", VERB_BAD},
+    {"--term-new", VERB_BAD},
+};
+
+/* What is read so far: the log, and the names that stand for good and bad in it. */
+struct reader {
+    struct wg_bisect_git_log log;
+    char *terms[VERB_SKIP + 1]; /* per verb; NULL: git's own */
+};
+
 /* Splits a line at blanks; single quotes, as git writes them, keep blanks and are dropped. */
 static void split(const char *line, size_t length, struct wg_strv *words)
 {
@@ -37,19 +55,52 @@ static void split(const char *line, size_t length, struct wg_strv *words)
     }
 }
 
+/* Takes --term-old=NAME or --term-old NAME; false when it is another option. */
+static bool take_term(const struct wg_strv *words, size_t *i, struct reader *reader)
+{
+    const char *word = words->items[*i];
+    size_t length = strcspn(word, "=");
+    for (size_t t = 0; t < sizeof term_options / sizeof term_options[0]; t++) {
+        if (strlen(term_options[t].option) != length ||
+            strncmp(term_options[t].option, word, length) != 0)
+            continue;
+        char **term = &reader->terms[term_options[t].verb];
+        free(*term);
+        *term = NULL;
+        if (word[length])
+            *term = wg_strdup(word + length + 1);
+        else if (*i + 1 < words->count)
+            *term = wg_strdup(words->items[++*i]);
+        return true;
+    }
+    return false;
+}
+
 /* `git bisect start [options] [bad [good…]] [-- paths…]` */
-static void take_start(const struct wg_strv *words, struct wg_bisect_git_log *log)
+static void take_start(const struct wg_strv *words, struct reader *reader)
 {
     size_t operands = 0;
     for (size_t i = 3; i < words->count && strcmp(words->items[i], "--") != 0; i++) {
-        if (words->items[i][0] == '-')
+        if (take_term(words, &i, reader) || words->items[i][0] == '-')
             continue;
-        wg_strv_push(operands == 0 ? &log->bads : &log->goods, words->items[i]);
+        wg_strv_push(operands == 0 ? &reader->log.bads : &reader->log.goods, words->items[i]);
         operands++;
     }
 }
 
-static int take_line(const char *line, size_t length, size_t number, struct wg_bisect_git_log *log,
+/* The verb that a word stands for, or -1. */
+static int find_verb(const struct reader *reader, const char *word)
+{
+    for (int verb = 0; verb <= VERB_SKIP; verb++)
+        if (reader->terms[verb] && strcmp(reader->terms[verb], word) == 0)
+            return verb;
+    for (size_t row = 0; row < sizeof verbs / sizeof verbs[0]; row++)
+        if (strcmp(verbs[row].word, word) == 0)
+            return (int)verbs[row].verb;
+    return -1;
+}
+
+static int take_line(const char *line, size_t length, size_t number, struct reader *reader,
                      struct wg_err *err)
 {
     int rc = -1;
@@ -59,23 +110,20 @@ static int take_line(const char *line, size_t length, size_t number, struct wg_b
         rc = 0;
         goto out;
     }
-    size_t row = 0, rows = sizeof verbs / sizeof verbs[0];
+    int verb = -1;
     if (words.count >= 3 && strcmp(words.items[0], "git") == 0 &&
         strcmp(words.items[1], "bisect") == 0)
-        while (row < rows && strcmp(verbs[row].word, words.items[2]) != 0)
-            row++;
-    else
-        row = rows;
-    if (row == rows) {
+        verb = find_verb(reader, words.items[2]);
+    if (verb < 0) {
         wg_err_set(err, WG_ERR_FORMAT, "line %zu is no command of 'git bisect log': %.*s", number,
                    (int)(length < 80 ? length : 80), line);
         goto out;
     }
-    struct wg_strv *lists[] = {NULL, &log->goods, &log->bads, &log->skips};
-    if (verbs[row].verb == VERB_START)
-        take_start(&words, log);
-    for (size_t i = 3; verbs[row].verb != VERB_START && i < words.count; i++)
-        wg_strv_push(lists[verbs[row].verb], words.items[i]);
+    struct wg_strv *lists[] = {NULL, &reader->log.goods, &reader->log.bads, &reader->log.skips};
+    if (verb == VERB_START)
+        take_start(&words, reader);
+    for (size_t i = 3; verb != VERB_START && i < words.count; i++)
+        wg_strv_push(lists[verb], words.items[i]);
     rc = 0;
 out:
     wg_strv_finish(&words);
@@ -85,24 +133,27 @@ out:
 int wg_bisect_git_log_parse(const char *text, struct wg_bisect_git_log *ret_log, struct wg_err *err)
 {
     int rc = -1;
-    struct wg_bisect_git_log log = {0};
+    struct reader reader = {0};
+    const struct wg_bisect_git_log *log = &reader.log;
     size_t number = 0;
     for (const char *at = text; *at; at += *at == '\n') {
         size_t length = strcspn(at, "\n");
-        if (take_line(at, length, ++number, &log, err) != 0)
+        if (take_line(at, length, ++number, &reader, err) != 0)
             goto out;
         at += length;
     }
-    if (log.goods.count == 0 || log.bads.count == 0) {
+    if (log->goods.count == 0 || log->bads.count == 0) {
         wg_err_set(err, WG_ERR_FORMAT, "the log names no %s commit",
-                   log.goods.count == 0 ? "good" : "bad");
+                   log->goods.count == 0 ? "good" : "bad");
         goto out;
     }
-    *ret_log = log;
-    log = (struct wg_bisect_git_log){0};
+    *ret_log = reader.log;
+    reader.log = (struct wg_bisect_git_log){0};
     rc = 0;
 out:
-    wg_bisect_git_log_finish(&log);
+    wg_bisect_git_log_finish(&reader.log);
+    for (size_t verb = 0; verb < sizeof reader.terms / sizeof reader.terms[0]; verb++)
+        free(reader.terms[verb]);
     return rc;
 }
 

@@ -61,8 +61,8 @@ static int read_all(const struct wg_bisect_state *state, struct wg_buf *text, st
     }
 }
 
-/* Turns whole lines into records and cuts off a torn last one. */
-static int load(struct wg_bisect_state *state, struct wg_err *err)
+/* Turns whole lines into records; with `lead` a torn last one is cut off. */
+static int load(struct wg_bisect_state *state, bool lead, struct wg_err *err)
 {
     int rc = -1;
     struct wg_buf text;
@@ -87,7 +87,7 @@ static int load(struct wg_bisect_state *state, struct wg_err *err)
         json_array_append_new(state->records, record);
         at = (size_t)(end - text.data) + 1;
     }
-    if (at < text.size && ftruncate(state->fd, (off_t)at) != 0) {
+    if (lead && at < text.size && ftruncate(state->fd, (off_t)at) != 0) {
         wg_err_errno(err, "cut the torn record off %s", state->path);
         goto out;
     }
@@ -101,7 +101,7 @@ out:
  * A start record tells how many imported runs belong to it. With fewer than that in the file the
  * process was killed while it began: nothing was begun then.
  */
-static int drop_half_begun(struct wg_bisect_state *state, struct wg_err *err)
+static int drop_half_begun(struct wg_bisect_state *state, bool lead, struct wg_err *err)
 {
     const json_t *start = wg_bisect_state_start(state), *record = NULL;
     int64_t missing = start ? wg_json_int(start, "imports", 0) : 0;
@@ -113,6 +113,8 @@ static int drop_half_begun(struct wg_bisect_state *state, struct wg_err *err)
     if (missing <= 0)
         return 0;
     json_array_clear(state->records);
+    if (!lead)
+        return 0;
     return ftruncate(state->fd, 0) == 0 ? 0 : wg_err_errno(err, "truncate %s", state->path);
 }
 
@@ -129,27 +131,29 @@ static int sync_directory(const char *path, struct wg_err *err)
     return rc;
 }
 
-int wg_bisect_state_open(const char *path, bool create, struct wg_bisect_state **ret_state,
-                         struct wg_err *err)
+int wg_bisect_state_open(const char *path, enum wg_bisect_access access,
+                         struct wg_bisect_state **ret_state, struct wg_err *err)
 {
     int rc = -1;
+    bool create = access == WG_BISECT_CREATE, lead = access != WG_BISECT_LOOK;
+    int flags = (lead ? O_RDWR | O_APPEND : O_RDONLY) | (create ? O_CREAT : 0);
     struct wg_bisect_state *state = wg_calloc(1, sizeof *state);
     state->path = wg_strdup(path);
     state->records = json_array();
-    state->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | (create ? O_CREAT : 0), 0666);
+    state->fd = open(path, flags | O_CLOEXEC, 0666);
     bool absent = state->fd < 0 && !create && errno == ENOENT;
     if (state->fd < 0 && !absent) {
         wg_err_errno(err, "open %s", path);
         goto out;
     }
-    if (!absent && flock(state->fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!absent && lead && flock(state->fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
             wg_err_set(err, WG_ERR_STATE, "another process is bisecting here (%s is locked)", path);
         else
             wg_err_errno(err, "lock %s", path);
         goto out;
     }
-    if (!absent && (load(state, err) != 0 || drop_half_begun(state, err) != 0))
+    if (!absent && (load(state, lead, err) != 0 || drop_half_begun(state, lead, err) != 0))
         goto out;
     if (create && json_array_size(state->records) == 0 && sync_directory(path, err) != 0)
         goto out;

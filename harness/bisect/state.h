@@ -55,13 +55,20 @@ const char *wg_bisect_result_name(enum wg_bisect_result result);
 
 struct wg_bisect_state;
 
+enum wg_bisect_access {
+    WG_BISECT_LOOK,   /* reads what is there, also while another process leads the bisection */
+    WG_BISECT_LEAD,   /* for appending; locks the file */
+    WG_BISECT_CREATE, /* the same, and makes the file when it is not there */
+};
+
 /*
- * Opens the file at `path`; makes it when `create`. Without a whole start record in it (absent,
- * empty, or killed while starting) wg_bisect_state_start() is NULL. Fails when another process has
- * it open (WG_ERR_STATE) and on whole lines that do not parse (WG_ERR_FORMAT).
+ * Opens the file at `path`. Without a whole start record in it (absent, empty, or killed while
+ * starting) wg_bisect_state_start() is NULL. Fails when it is to be led and another process has it
+ * locked (WG_ERR_STATE), and on whole lines that do not parse (WG_ERR_FORMAT). To look changes
+ * nothing: a torn record at the end is left to whoever leads.
  */
-int wg_bisect_state_open(const char *path, bool create, struct wg_bisect_state **ret_state,
-                         struct wg_err *err);
+int wg_bisect_state_open(const char *path, enum wg_bisect_access access,
+                         struct wg_bisect_state **ret_state, struct wg_err *err);
 void wg_bisect_state_destroy(struct wg_bisect_state *state);
 
 /* The start record, borrowed, or NULL. */

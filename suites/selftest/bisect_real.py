@@ -221,6 +221,28 @@ def speaks_git(checks, walgrind, place):
     checks.equal(bisection.call("run", directory=clone).returncode, 0, "goes on from a log of git")
 
 
+def tells_how_it_stands(checks, walgrind, place):
+    """status and log while another process leads; --jobs=0 runs as many at a time as there are processors."""
+    history = History(17, 60)
+    directory = os.path.join(place, "stands")
+    ids = history.write(directory)
+    bisection = Bisection(walgrind, directory)
+    gate = os.path.join(place, "gate")
+    os.mkfifo(gate)
+    command = f'test "$(cat level)" = good || test $((WALGRIND_SEED % 3)) != 0 || read line < {gate}'
+    with subprocess.Popen([walgrind, "bisect", "--seed=1", ids[0], ids[COMMITS - 1], "--", "sh", "-c", command],
+                          cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        checks.that(wait_until(lambda: records(directory) and left_over(directory)), "a run waits")
+        status, log, reset = (bisection.call(verb) for verb in ("status", "log", "reset"))
+        checks.that(status.returncode == 0 and "next: up to" in status.stdout, f"status meanwhile: {status.stderr}")
+        checks.equal((log.returncode, log.stdout.count("\n")), (0, len(records(directory, None))), "log meanwhile")
+        checks.that(reset.returncode == 3 and "another process is bisecting" in reset.stderr, "but no reset")
+        process.terminate()
+    bisection.call("reset")
+    bisection.call("start", "--jobs=0", ids[0], ids[COMMITS - 1], "--", "true")
+    checks.equal(records(directory, "start")[0]["jobs"], min(os.cpu_count(), 256), "--jobs=0: one per processor")
+
+
 def provokes(checks, walgrind, place):
     """What fails in one run of twenty is first made to fail in one of two, also when killed on the way."""
     history = History(16, 77)
@@ -398,5 +420,5 @@ def complains_in_one_line(checks, walgrind, place):
 
 
 main(finds_culprits, survives_kills, leaves_no_process, syncs_every_record,
-     tells_kinds_apart, hunts_findings, works_in_parallel, provokes, speaks_git, minds_no_settings,
+     tells_kinds_apart, hunts_findings, works_in_parallel, tells_how_it_stands, provokes, speaks_git, minds_no_settings,
      checks_out_submodules, answers_honestly, writes_html, complains_in_one_line)

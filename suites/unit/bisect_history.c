@@ -119,6 +119,29 @@ Test(bisect_git_log, reads_ends_from_the_start_line_and_stops_at_paths)
     wg_bisect_git_log_finish(&log);
 }
 
+/* As git 2.39 writes it for `git bisect start --term-new=slow --term-old fast HEAD HEAD~7`. */
+Test(bisect_git_log, reads_other_names_for_good_and_bad)
+{
+    struct wg_bisect_git_log log = {0};
+    struct wg_err err = WG_ERR_INIT;
+    const char *text = "# slow: [aa] c 8\n"
+                       "git bisect start '--term-new=slow' '--term-old' 'fast' 'HEAD' 'HEAD~7'\n"
+                       "git bisect fast bb\n"
+                       "git bisect skip cc\n"
+                       "git bisect slow dd\n";
+    cr_assert(eq(int, wg_bisect_git_log_parse(text, &log, &err), 0), "%s", err.message);
+    cr_assert(eq(sz, log.goods.count, 2));
+    cr_assert(eq(sz, log.bads.count, 2));
+    cr_assert(eq(sz, log.skips.count, 1));
+    cr_expect(eq(str, log.bads.items[0], "HEAD"));
+    cr_expect(eq(str, log.goods.items[0], "HEAD~7"));
+    cr_expect(eq(str, log.goods.items[1], "bb"));
+    cr_expect(eq(str, log.bads.items[1], "dd"));
+    wg_bisect_git_log_finish(&log);
+    cr_expect(eq(int, wg_bisect_git_log_parse("git bisect fast a\n", &log, &err), -1),
+              "only names that the log has given");
+}
+
 Test(bisect_git_log, other_text_is_refused_with_its_line)
 {
     struct wg_bisect_git_log log = {0};

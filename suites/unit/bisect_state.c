@@ -38,11 +38,11 @@ static void place_remove(struct place *place)
     free(place->path);
 }
 
-static struct wg_bisect_state *open_state(const struct place *place, bool create)
+static struct wg_bisect_state *open_state(const struct place *place, enum wg_bisect_access access)
 {
     struct wg_bisect_state *state = NULL;
     struct wg_err err = WG_ERR_INIT;
-    cr_assert(eq(int, wg_bisect_state_open(place->path, create, &state, &err), 0), "%s",
+    cr_assert(eq(int, wg_bisect_state_open(place->path, access, &state, &err), 0), "%s",
               err.message);
     return state;
 }
@@ -62,7 +62,7 @@ static json_t *run_record(int n, const char *commit, const char *result)
 /* A start, a build that worked, one that did not, and five runs. */
 static void fill(const struct place *place)
 {
-    struct wg_bisect_state *state = open_state(place, true);
+    struct wg_bisect_state *state = open_state(place, WG_BISECT_CREATE);
     append(state, json_pack("{s:s, s:s, s:s}", "event", "start", "good", "g", "bad", "c"));
     append(state, json_pack("{s:s, s:s, s:b, s:f}", "event", "build", "commit", "a", "ok", 1, "ms",
                             100.0));
@@ -96,7 +96,7 @@ Test(bisect_state, the_tally_is_a_function_of_the_records)
 {
     struct place place = place_create();
     fill(&place);
-    struct wg_bisect_state *state = open_state(&place, false);
+    struct wg_bisect_state *state = open_state(&place, WG_BISECT_LEAD);
     struct wg_bisect_tally nodes[4];
     tally(state, nodes);
     cr_assert(eq(u32, nodes[3].failures, 1));
@@ -114,7 +114,7 @@ Test(bisect_state, the_tally_is_a_function_of_the_records)
 Test(bisect_state, skip_before_any_answer_makes_a_commit_untestable_and_after_one_does_not)
 {
     struct place place = place_create();
-    struct wg_bisect_state *state = open_state(&place, true);
+    struct wg_bisect_state *state = open_state(&place, WG_BISECT_CREATE);
     struct wg_bisect_tally nodes[4];
     append(state, run_record(1, "a", "skip"));
     append(state, run_record(2, "b", "bad"));
@@ -133,7 +133,7 @@ Test(bisect_state, skip_before_any_answer_makes_a_commit_untestable_and_after_on
 Test(bisect_state, runs_count_for_the_way_in_which_they_were_made)
 {
     struct place place = place_create();
-    struct wg_bisect_state *state = open_state(&place, true);
+    struct wg_bisect_state *state = open_state(&place, WG_BISECT_CREATE);
     struct wg_bisect_history history = {0};
     struct wg_bisect_way ways[4];
     struct wg_bisect_tally nodes[4];
@@ -179,13 +179,13 @@ static void expect_prefix(const struct place *place, const char *text, size_t si
     cr_assert(ge(int, fd, 0));
     cr_assert(eq(long, write(fd, text, size), (long)size));
     close(fd);
-    struct wg_bisect_state *state = open_state(place, false);
+    struct wg_bisect_state *state = open_state(place, WG_BISECT_LEAD);
     cr_assert(eq(sz, json_array_size(wg_bisect_state_records(state)), whole), "cut at %zu", size);
     bool started = wg_bisect_state_start(state) != NULL;
     cr_assert(started == (whole > 0), "cut at %zu", size);
     append(state, run_record(99, "a", "good"));
     wg_bisect_state_destroy(state);
-    state = open_state(place, false);
+    state = open_state(place, WG_BISECT_LEAD);
     cr_assert(eq(sz, json_array_size(wg_bisect_state_records(state)), whole + 1),
               "cut at %zu: what is appended afterwards stands on a line of its own", size);
     wg_bisect_state_destroy(state);
@@ -209,13 +209,13 @@ Test(bisect_state, a_file_cut_within_its_imports_was_never_begun)
 {
     struct place place = place_create();
     for (size_t imported = 0; imported <= 3; imported++) {
-        struct wg_bisect_state *state = open_state(&place, true);
+        struct wg_bisect_state *state = open_state(&place, WG_BISECT_CREATE);
         append(state, json_pack("{s:s, s:s, s:i}", "event", "start", "good", "g", "imports", 3));
         for (size_t i = 0; i < imported; i++)
             append(state, json_pack("{s:s, s:i, s:s, s:s, s:b}", "event", "run", "n", (int)i + 1,
                                     "commit", "a", "result", "good", "imported", 1));
         wg_bisect_state_destroy(state);
-        state = open_state(&place, false);
+        state = open_state(&place, WG_BISECT_LEAD);
         bool started = wg_bisect_state_start(state) != NULL;
         cr_assert(started == (imported == 3), "%zu of 3", imported);
         size_t whole = imported == 3 ? 4 : 0;
@@ -234,7 +234,7 @@ Test(bisect_state, a_whole_line_that_is_no_record_is_an_error_with_its_number)
     close(fd);
     struct wg_bisect_state *state = NULL;
     struct wg_err err = WG_ERR_INIT;
-    cr_assert(eq(int, wg_bisect_state_open(place.path, false, &state, &err), -1));
+    cr_assert(eq(int, wg_bisect_state_open(place.path, WG_BISECT_LEAD, &state, &err), -1));
     cr_assert(strstr(err.message, "log.jsonl:9:") != NULL, "%s", err.message);
     place_remove(&place);
 }
@@ -242,18 +242,38 @@ Test(bisect_state, a_whole_line_that_is_no_record_is_an_error_with_its_number)
 Test(bisect_state, two_processes_cannot_lead_one_bisection)
 {
     struct place place = place_create();
-    struct wg_bisect_state *first = open_state(&place, true), *second = NULL;
+    struct wg_bisect_state *first = open_state(&place, WG_BISECT_CREATE), *second = NULL;
     struct wg_err err = WG_ERR_INIT;
-    cr_assert(eq(int, wg_bisect_state_open(place.path, true, &second, &err), -1));
+    cr_assert(eq(int, wg_bisect_state_open(place.path, WG_BISECT_CREATE, &second, &err), -1));
     cr_assert(strstr(err.message, "another process") != NULL, "%s", err.message);
     wg_bisect_state_destroy(first);
+    place_remove(&place);
+}
+
+Test(bisect_state, who_looks_needs_no_lock_and_leaves_a_torn_record_to_who_leads)
+{
+    struct place place = place_create();
+    fill(&place);
+    struct wg_bisect_state *leader = open_state(&place, WG_BISECT_LEAD);
+    int fd = open(place.path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    cr_assert(eq(long, write(fd, "{\"event\":", 9), 9));
+    close(fd);
+    struct stat before, after;
+    cr_assert(eq(int, stat(place.path, &before), 0));
+    struct wg_bisect_state *onlooker = open_state(&place, WG_BISECT_LOOK);
+    cr_expect(eq(sz, json_array_size(wg_bisect_state_records(onlooker)),
+                 json_array_size(wg_bisect_state_records(leader))));
+    cr_assert(eq(int, stat(place.path, &after), 0));
+    cr_expect(eq(long, after.st_size, before.st_size));
+    wg_bisect_state_destroy(onlooker);
+    wg_bisect_state_destroy(leader);
     place_remove(&place);
 }
 
 Test(bisect_state, a_file_that_is_not_there_is_no_bisection)
 {
     struct place place = place_create();
-    struct wg_bisect_state *state = open_state(&place, false);
+    struct wg_bisect_state *state = open_state(&place, WG_BISECT_LEAD);
     cr_assert(wg_bisect_state_start(state) == NULL);
     cr_assert(ne(int, access(place.path, F_OK), 0), "opening without create makes nothing");
     wg_bisect_state_destroy(state);

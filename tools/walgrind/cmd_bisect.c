@@ -33,9 +33,10 @@ static const struct wg_option options_table[] = {
     {"budget", 0, WG_OPTION_INT, offsetof(struct bisect_options, budget), "RUNS",
      "Make at most so many runs, then tell what is known. Default 0: no limit.", 0, 100000000},
     {"jobs", 'j', WG_OPTION_INT, offsetof(struct bisect_options, jobs), "N",
-     "Test so many commits at a time, each in its own worktree. Default 1: a test that fails "
-     "sometimes often depends on the load of the machine, and keeps a port or a path to itself.",
-     1, WG_LIMIT_WORKERS},
+     "Test so many commits at a time, each in its own worktree; 0 for as many as there are "
+     "processors. Default 1: a test that fails sometimes often depends on the load of the machine, "
+     "and keeps a port or a path to itself.",
+     0, WG_LIMIT_WORKERS},
     {"share-tree", 0, WG_OPTION_FLAG, offsetof(struct bisect_options, share_tree), NULL,
      "With --jobs: also run the repeats of one commit side by side in its worktree.", 0, 0},
     {"match", 0, WG_OPTION_STRING, offsetof(struct bisect_options, match), "finding:ID",
@@ -222,7 +223,7 @@ static int verb_start(struct bisect_call *call, int *ret_exit_code, struct wg_er
 static int verb_run(struct bisect_call *call, int *ret_exit_code, struct wg_err *err)
 {
     struct wg_bisect_state *state = NULL;
-    if (bisect_open_log(call, false, &state, err) != 0)
+    if (bisect_open_log(call, WG_BISECT_LEAD, &state, err) != 0)
         return -1;
     int rc = lead_state(call, state, true, ret_exit_code, err);
     wg_bisect_state_destroy(state);
@@ -251,7 +252,7 @@ static int with_session(struct bisect_call *call,
     struct wg_bisect_state *state = NULL;
     struct bisect_session session = {0};
     struct wg_bisect_plan plan;
-    if (bisect_open_log(call, false, &state, err) != 0 ||
+    if (bisect_open_log(call, WG_BISECT_LOOK, &state, err) != 0 ||
         bisect_session_open(&call->repo, state, &session, err) != 0)
         goto out;
     bisect_session_plan(&session, &plan);
@@ -271,8 +272,9 @@ static void show_status(const struct bisect_call *call, struct bisect_session *s
     (void)call;
     bisect_print_text(session, plan, stdout);
     for (size_t i = 0; plan->step == WG_BISECT_RUN && i < plan->choice_count; i++)
-        printf("\nnext: up to %u runs of %.12s %s\n", plan->choices[i].batch,
+        printf("\nnext: up to %u runs of %.12s (%s) %s\n", plan->choices[i].batch,
                session->history.commits[plan->choices[i].node].id,
+               bisect_way_name(session, session->way),
                session->texts[plan->choices[i].node].subject);
 }
 
@@ -320,7 +322,8 @@ static int verb_reset(struct bisect_call *call, int *ret_exit_code, struct wg_er
     struct wg_err unreadable = WG_ERR_INIT;
     struct bisect_trees trees = {.repo = &call->repo};
     /* A log that does not parse must not keep anybody from removing it; one in use must. */
-    if (bisect_open_log(call, false, &state, &unreadable) != 0 && unreadable.kind == WG_ERR_STATE) {
+    if (bisect_open_log(call, WG_BISECT_LEAD, &state, &unreadable) != 0 &&
+        unreadable.kind == WG_ERR_STATE) {
         *err = unreadable;
         return -1;
     }
@@ -343,6 +346,12 @@ static const struct {
     {"reset", verb_reset, 0},
 };
 
+static long processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count < WG_LIMIT_WORKERS ? count : WG_LIMIT_WORKERS;
+}
+
 static int dispatch(struct bisect_call *call, struct wg_strv *operands, int *ret_exit_code,
                     struct wg_err *err)
 {
@@ -355,6 +364,8 @@ static int dispatch(struct bisect_call *call, struct wg_strv *operands, int *ret
     if (named && call->words.count > verbs[verb].words_max)
         return wg_err_set(err, WG_ERR_USAGE, "%s takes no words, but was given '%s'",
                           verbs[verb].name, call->words.items[0]);
+    if (call->options.jobs == 0)
+        call->options.jobs = processors();
     if (bisect_repo_open(&call->repo, err) != 0)
         return -1;
     call->log_path = wg_format("%s/log.jsonl", call->repo.state_dir);

@@ -19,12 +19,12 @@
 #define DEFAULT_KEEP_TREES 8
 #define DEFAULT_BAD_RUNS   300
 
-int bisect_open_log(const struct bisect_call *call, bool create, struct wg_bisect_state **ret_state,
-                    struct wg_err *err)
+int bisect_open_log(const struct bisect_call *call, enum wg_bisect_access access,
+                    struct wg_bisect_state **ret_state, struct wg_err *err)
 {
-    if (create && wg_tree_make(call->repo.state_dir, err) != 0)
+    if (access == WG_BISECT_CREATE && wg_tree_make(call->repo.state_dir, err) != 0)
         return -1;
-    return wg_bisect_state_open(call->log_path, create, ret_state, err);
+    return wg_bisect_state_open(call->log_path, access, ret_state, err);
 }
 
 /* The settings of the command line; `good` and `bad` are full ids, `argv` the words of CMD. */
@@ -107,7 +107,7 @@ static int drop_old_log(const struct bisect_call *call, struct wg_bisect_state *
     free(old);
     wg_bisect_state_destroy(*state);
     *state = NULL;
-    return rc == 0 ? bisect_open_log(call, true, state, err) : -1;
+    return rc == 0 ? bisect_open_log(call, WG_BISECT_CREATE, state, err) : -1;
 }
 
 /* What each list of a log of git says, and from which element on: the first two are the ends. */
@@ -155,7 +155,8 @@ static int begin(const struct bisect_call *call, const struct bisect_settings *s
 {
     int rc = -1;
     struct wg_bisect_state *state = NULL;
-    if (check_settings(call, settings, err) != 0 || bisect_open_log(call, true, &state, err) != 0)
+    if (check_settings(call, settings, err) != 0 ||
+        bisect_open_log(call, WG_BISECT_CREATE, &state, err) != 0)
         goto out;
     if (wg_bisect_state_verdict(state) && drop_old_log(call, &state, err) != 0)
         goto out;

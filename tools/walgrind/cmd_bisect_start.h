@@ -28,9 +28,10 @@ struct bisect_call {
     char *log_path;
 };
 
-/* Opens the log; without `create` one that is not there is empty. The caller destroys it. */
-int bisect_open_log(const struct bisect_call *call, bool create, struct wg_bisect_state **ret_state,
-                    struct wg_err *err);
+/* Opens the log; one that is not there and is not to be created is empty. The caller destroys it.
+ */
+int bisect_open_log(const struct bisect_call *call, enum wg_bisect_access access,
+                    struct wg_bisect_state **ret_state, struct wg_err *err);
 
 /*
  * Writes a new log for the words and options of the command line, or with `resume` opens an
