@@ -127,6 +127,47 @@ def finds_the_template(place, clone, template):
         expect([action], 2, f"as in: walgrind fixture {action} DIRECTORY")
 
 
+def touches_nobody_elses(place, template):
+    """Links in a clone that lead to other people's files, and paths that lead out of it."""
+    outside, clone = f"{place}/outside", f"{place}/linked"
+    os.mkdir(outside)
+    precious = sqlite3.connect(f"{outside}/app.db")
+    precious.executescript("PRAGMA journal_mode = WAL; CREATE TABLE precious(a); INSERT INTO precious VALUES (1);")
+    precious.close()
+    with open(f"{outside}/app.db", "rb") as file:
+        before = file.read()
+    expect(["clone", template, clone], 0, "")
+    database, kept = f"{clone}/db/app.db", f"{clone}/kept.db"
+
+    def put(link):
+        os.rename(database, kept)
+        link(f"{outside}/app.db", database)
+
+    def put_directory():
+        os.rename(f"{clone}/db", f"{clone}/kept")
+        os.symlink(outside, f"{clone}/db")
+
+    def take_directory():
+        os.unlink(f"{clone}/db")
+        os.rename(f"{clone}/kept", f"{clone}/db")
+    for claim, make, undo, message in (
+            ("a symbolic link", lambda: put(os.symlink), lambda: os.rename(kept, database), "is a symbolic link"),
+            ("a hard link", lambda: put(os.link), lambda: os.rename(kept, database), "of 2 names"),
+            ("a linked directory", put_directory, take_directory, f"leads to {os.path.realpath(outside)}"),
+            ("a linked WAL", lambda: os.symlink(f"{outside}/app.db", f"{database}-wal"),
+             lambda: os.unlink(f"{database}-wal"), "-wal is a symbolic link")):
+        make()
+        for action in ("reset", "verify", "diff"):
+            expect([action, clone], 2, message)
+        with open(f"{outside}/app.db", "rb") as file:
+            check(f"{claim}: the other database is as it was", file.read() == before)
+        check(f"{claim}: nothing is left beside it", os.listdir(outside) == ["app.db"], os.listdir(outside))
+        undo()
+    expect(["reset", f"{clone}/../outside/app.db"], 2, "is no clone")
+    expect(["reset", f"{outside}/app.db", f"--template={template}"], 2, "is no database of the template")
+    expect(["reset", clone], 0, "db/app.db: ")
+
+
 def cache(template, clone):
     listed = expect(["list"], 0, template)
     check("list counts databases", "notes  2 databases" in listed, listed)
@@ -158,6 +199,7 @@ def main():
         diffs(clone)
         resets_while_open(clone)
         finds_the_template(place, clone, template)
+        touches_nobody_elses(place, template)
         verifies(clone)
         cache(template, clone)
     sys.exit(1 if problems else 0)

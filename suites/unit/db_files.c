@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The other files of a set: what a reset does to them. */
-#include "suites/unit/db_support.h"
+#include "suites/unit/db_stage.h"
 
 #include "harness/base/str.h"
+#include "harness/sys/tree.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -167,4 +168,53 @@ Test(db_files, a_new_database_that_a_process_has_open_is_left_and_named)
     expect_template_files(&shelf);
     free(path);
     shelf_close(&shelf);
+}
+
+/* A database of somebody else's, closed; its path, and a copy to compare with. */
+static char *make_other(struct stage *stage, char **ret_copy)
+{
+    struct wg_err err = WG_ERR_INIT;
+    place_write(&stage->place, "outside/readme", "");
+    char *path = place_path(&stage->place, "outside/other.db");
+    *ret_copy = place_path(&stage->place, "other-before.db");
+    cr_assert(eq(int, wg_file_copy(stage->original, path, NULL, &err), 0), "%s", err.message);
+    struct worker owner = worker_start(path);
+    worker_expect(&owner, "sql 0 DELETE FROM note", "ok");
+    worker_stop(&owner);
+    cr_assert(eq(int, wg_file_copy(path, *ret_copy, NULL, &err), 0), "%s", err.message);
+    return path;
+}
+
+/* Whatever row it is, a link where the database was does not lead it to the other one. */
+static void check_link(const struct wg_reset_strategy_info *info)
+{
+    static const char *const left[] = {"-wal", "-shm", "-journal", ".walgrind-new"};
+    struct stage stage = stage_open(info->name, sample_wal_sql);
+    struct wg_err err = WG_ERR_INIT;
+    char *copy = NULL;
+    char *other = make_other(&stage, &copy);
+    char *moved = wg_format("%s.moved", stage.database);
+    worker_stop(&stage.worker);
+    cr_assert(eq(int, rename(stage.database, moved), 0));
+    cr_assert(eq(int, symlink(other, stage.database), 0));
+    int rc = wg_dbset_reset(stage.set, 0, NULL, &err);
+    cr_expect(eq(int, rc, info->live ? 0 : -1), "%s: %s", info->name, err.message);
+    cr_expect(info->live || strstr(err.message, "is a symbolic link") != NULL, "%s", err.message);
+    expect_same_file(other, copy);
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        char *path = wg_format("%s%s", other, left[i]);
+        cr_expect(eq(int, access(path, F_OK), -1), "%s left %s", info->name, path);
+        free(path);
+    }
+    stage.worker = worker_start(other);
+    stage_close(&stage);
+    free(other);
+    free(copy);
+    free(moved);
+}
+
+Test(db_files, a_database_that_became_a_link_to_another_leaves_the_other_alone, .timeout = 60)
+{
+    for (size_t i = 0; i < wg_reset_strategy_count(); i++)
+        check_link(wg_reset_strategy(i));
 }
