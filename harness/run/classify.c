@@ -90,10 +90,28 @@ json_t *wg_classify_response(const json_t *request)
     return evidence;
 }
 
+/* A line {"event":"leak","method":…,"path":…}: that request did not give its connection back. */
+static json_t *classify_leak(const json_t *line)
+{
+    char request[256];
+    const char *message = wg_json_str(line, "message", "");
+    snprintf(request, sizeof request, "%s %s", wg_json_str(line, "method", ""),
+             wg_json_str(line, "path", ""));
+    json_t *evidence = json_pack("{s:s, s:s}", "class", wg_evidence_class_name(WG_EVIDENCE_LEAK),
+                                 "source", "server-log");
+    json_object_set_new(evidence, "request", wg_json_string_new(request, strlen(request)));
+    json_object_set_new(evidence, "message", wg_json_string_new(message, strlen(message)));
+    json_object_set(evidence, "test", json_object_get(line, "test"));
+    json_object_set(evidence, "file", json_object_get(line, "db"));
+    return evidence;
+}
+
 /* A line {"event":"sqlite","code":522,…} as a server writes it that logs its result codes. */
 static json_t *classify_json_line(const json_t *line)
 {
     const char *event = wg_json_str(line, "event", "");
+    if (strcmp(event, "leak") == 0)
+        return classify_leak(line);
     if (strcmp(event, "sqlite") != 0 && strcmp(event, "sqlite-log") != 0)
         return NULL;
     int code = (int)wg_json_int(line, "code", 0);

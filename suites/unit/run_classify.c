@@ -30,6 +30,7 @@ ParameterizedTestParameters(classify, log_line_has_its_class)
         {"protocol", "{\"event\":\"sqlite\",\"code\":15}", "io", "SQLITE_PROTOCOL"},
         {"busy snapshot", "{\"event\":\"sqlite\",\"code\":517}", "busy", "SQLITE_BUSY_SNAPSHOT"},
         {"constraint", "{\"event\":\"sqlite\",\"code\":1555}", NO_CLASS, ""},
+        {"leak", "{\"event\":\"leak\",\"method\":\"GET\",\"path\":\"/x\"}", "leak", ""},
         {"done", "{\"event\":\"sqlite\",\"code\":101}", NO_CLASS, ""},
         {"a request that quotes it", "{\"event\":\"request\",\"path\":\"/disk I/O error\"}", NO_CLASS, ""},
         {"Python's traceback", "sqlite3.OperationalError: disk I/O error", "io", ""},
@@ -49,6 +50,18 @@ ParameterizedTest(struct line_case *row, classify, log_line_has_its_class)
     cr_expect(eq(str, (char *)wg_json_str(evidence, "class", NO_CLASS), row->class_), "%s",
               row->label);
     cr_expect(eq(str, (char *)wg_json_str(evidence, "name", ""), row->name), "%s", row->label);
+    json_decref(evidence);
+}
+
+Test(classify, a_leak_names_its_request)
+{
+    static const char line[] = "{\"event\":\"leak\",\"method\":\"POST\",\"path\":\"/api/x\","
+                               "\"db\":\"metadata\",\"test\":\"s/t\",\"message\":\"kept\"}";
+    json_t *evidence = wg_classify_log_line(line, sizeof line - 1);
+    cr_expect(eq(str, (char *)wg_json_str(evidence, "request", ""), "POST /api/x"));
+    cr_expect(eq(str, (char *)wg_json_str(evidence, "file", ""), "metadata"));
+    cr_expect(eq(str, (char *)wg_json_str(evidence, "test", ""), "s/t"));
+    cr_expect(eq(str, (char *)wg_json_str(evidence, "message", ""), "kept"));
     json_decref(evidence);
 }
 

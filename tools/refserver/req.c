@@ -45,6 +45,7 @@ struct wg_conn *wg_req_conn(struct wg_req *req, enum wg_db_name name)
 {
     if (req->conns[name] == NULL)
         req->conns[name] = wg_conn_borrow(&req->app->db[name], &req->fail);
+    req->lent[name] |= req->conns[name] != NULL;
     return req->conns[name];
 }
 

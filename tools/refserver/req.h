@@ -73,6 +73,7 @@ struct wg_req {
     struct wg_user user;
     struct wg_visible visible;
     struct wg_conn *conns[WG_DB_COUNT];
+    bool lent[WG_DB_COUNT]; /* since the request began; where its connection is gone, it leaked */
     struct wg_fail fail;
     struct wg_reply reply;
     struct wg_arena arena;

@@ -126,11 +126,22 @@ static void answer_unknown(struct wg_req *req)
         wg_reply_detail(req, 405, "Method Not Allowed");
 }
 
+/* A connection that does not come back may have a transaction open: here its request is known. */
+static void log_leak(struct wg_req *req, const char *db)
+{
+    wg_log_line(&req->app->log, "error", "leak",
+                json_pack("{s:s, s:s, s:s, s:s}", "db", db, "method", req->method, "path",
+                          req->path, "message", "the request ended without its connection"));
+}
+
 static void give_back_connections(struct wg_req *req)
 {
     for (size_t i = 0; i < WG_DB_COUNT; i++) {
+        if (req->lent[i] && req->conns[i] == NULL)
+            log_leak(req, wg_db_kinds[i].name);
         wg_conn_give_back(req->conns[i]);
         req->conns[i] = NULL;
+        req->lent[i] = false;
     }
 }
 
