@@ -93,5 +93,6 @@ int wg_call_dlclose(void *handle)
 {
     int result = WG_REAL(dlclose)(handle);
     wg_sql_forget_unloaded();
+    wg_probe_forget_unloaded();
     return result;
 }

@@ -48,8 +48,9 @@ static struct symbols symbols_of(const struct wg_module *module)
 {
     struct symbols symbols = {0};
     for (const ElfW(Dyn) *d = module->dynamic; d && d->d_tag != DT_NULL; d++) {
-        /* glibc relocates these entries in place, except in the vdso. */
-        uintptr_t at = d->d_un.d_ptr < module->start ? d->d_un.d_ptr + module->bias : d->d_un.d_ptr;
+        /* glibc relocates these entries in place, except in the vdso. Not compared with the start:
+         * of an object with gaps between its parts that is the start of its code only. */
+        uintptr_t at = d->d_un.d_ptr < module->bias ? d->d_un.d_ptr + module->bias : d->d_un.d_ptr;
         if (d->d_tag == DT_SYMTAB)
             symbols.table = (const void *)at;
         else if (d->d_tag == DT_STRTAB)
@@ -134,6 +135,21 @@ static bool holds_text(const char *at, size_t size, const char needle[static NEE
     return false;
 }
 
+/* The ELF header, which lies at the start or, of an object with gaps, at the load bias; or NULL. */
+static const ElfW(Ehdr) * header_of(const struct wg_module *module)
+{
+    const uintptr_t places[] = {module->start, module->bias};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct dl_find_object found;
+        const ElfW(Ehdr) *elf = (const void *)places[i];
+        if (_dl_find_object((void *)places[i], &found) == 0 &&
+            found.dlfo_link_map->l_ld == module->dynamic &&
+            memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0)
+            return elf;
+    }
+    return NULL;
+}
+
 /*
  * Where the linker separates code from data, texts lie in the read-only parts behind the code, and
  * the code itself, the larger part by far, need not be searched.
@@ -142,10 +158,10 @@ static bool contains_sqlite(const struct wg_module *module)
 {
     char needle[NEEDLE_SIZE + 1];
     make_needle(needle);
-    const ElfW(Ehdr) *elf = (const void *)module->start;
-    if (memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0)
+    const ElfW(Ehdr) *elf = header_of(module);
+    if (!elf)
         return false;
-    const ElfW(Phdr) *program = (const void *)(module->start + elf->e_phoff);
+    const ElfW(Phdr) *program = (const void *)((uintptr_t)elf + elf->e_phoff);
     bool seen_code = false;
     bool separate = false;
     for (int i = 0; i < elf->e_phnum; i++) {
@@ -186,6 +202,10 @@ static void settle(struct wg_module *module)
 static struct wg_module *add_module(const struct dl_find_object *found, uint32_t slot)
 {
     struct wg_module *module = &wg_probe.modules[slot];
+    if (wg_probe.local)
+        atomic_store_explicit(&wg_probe.local->announced[slot], 0, memory_order_relaxed);
+    module->whole = 0;
+    module->version = NULL;
     const char *path = found->dlfo_link_map->l_name;
     module->start = (uintptr_t)found->dlfo_map_start;
     module->end = (uintptr_t)found->dlfo_map_end;
@@ -202,8 +222,7 @@ static struct wg_module *add_module(const struct dl_find_object *found, uint32_t
 struct wg_module *wg_probe_module(const void *address)
 {
     uintptr_t at = (uintptr_t)address;
-    uint32_t slot = 0;
-    for (; slot < WG_PROBE_MODULES; slot++) {
+    for (uint32_t slot = 0; slot < WG_PROBE_MODULES; slot++) {
         struct wg_module *module = &wg_probe.modules[slot];
         uint32_t state = atomic_load_explicit(&module->state, memory_order_acquire);
         if (state == 0)
@@ -214,12 +233,27 @@ struct wg_module *wg_probe_module(const void *address)
     struct dl_find_object found;
     if (_dl_find_object((void *)address, &found) != 0)
         return NULL;
-    for (; slot < WG_PROBE_MODULES; slot++) {
-        uint32_t none = 0;
-        if (atomic_compare_exchange_strong(&wg_probe.modules[slot].state, &none, 1))
+    for (uint32_t slot = 0; slot < WG_PROBE_MODULES; slot++) {
+        uint32_t state = atomic_load_explicit(&wg_probe.modules[slot].state, memory_order_relaxed);
+        if ((state == 0 || state == 3) &&
+            atomic_compare_exchange_strong(&wg_probe.modules[slot].state, &state, 1))
             return add_module(&found, slot);
     }
     return NULL;
+}
+
+void wg_probe_forget_unloaded(void)
+{
+    for (uint32_t slot = 0; slot < WG_PROBE_MODULES; slot++) {
+        struct wg_module *module = &wg_probe.modules[slot];
+        struct dl_find_object found;
+        uint32_t state = atomic_load_explicit(&module->state, memory_order_acquire);
+        if (state == 0)
+            break;
+        if (state == 2 && (_dl_find_object((void *)module->start, &found) != 0 ||
+                           found.dlfo_link_map->l_ld != module->dynamic))
+            atomic_compare_exchange_strong(&module->state, &state, 3);
+    }
 }
 
 /* Writes the record of an object that a record is going to speak of. */

@@ -96,7 +96,7 @@ enum { WG_FD_READ = 1, WG_FD_WRITTEN = 2, WG_FD_FOREIGN = 4 };
 
 /* An object mapped into this process. */
 struct wg_module {
-    _Atomic uint32_t state; /* 0 free, 1 being filled, 2 ready */
+    _Atomic uint32_t state; /* 0 free, 1 being filled, 2 ready, 3 unloaded and free again */
     _Atomic uint8_t kind;   /* enum wg_module_kind */
     uint8_t whole;          /* WG_MODULE_EXPORTS: and has no other business */
     uintptr_t start, end, bias;
@@ -246,6 +246,8 @@ size_t wg_probe_path_of_fd(int fd, char *buffer);
 
 /* --- origin.c --- */
 struct wg_module *wg_probe_module(const void *address);
+/* After a dlclose(): another object may come to lie where one was. */
+void wg_probe_forget_unloaded(void);
 /* Where a call came from; `entry` the descriptor that it works on, NULL if none. */
 enum wg_trace_origin wg_probe_origin(const void *caller, const struct wg_fd *entry);
 /*

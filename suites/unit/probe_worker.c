@@ -3,12 +3,12 @@
  * probe_worker.c - a program that the probe is loaded into: does one thing (argv[1]) with the
  * database argv[2] and exits 0 when the thing went as without the probe.
  */
+#include "suites/unit/probe_worker.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void must(bool truth)
+void must(bool truth)
 {
     if (!truth)
         _exit(9);
 }
 
-static sqlite3 *connect_to(const char *path)
+sqlite3 *connect_to(const char *path)
 {
     sqlite3 *connection;
     must(sqlite3_open(path, &connection) == SQLITE_OK);
@@ -33,16 +33,22 @@ static sqlite3 *connect_to(const char *path)
     return connection;
 }
 
-static int insert(sqlite3 *connection)
+int insert(sqlite3 *connection)
 {
     return sqlite3_exec(connection, "INSERT INTO t VALUES(1)", NULL, NULL, NULL);
 }
 
-static void healthy(const char *path)
+void healthy(const char *path)
 {
     sqlite3 *connection = connect_to(path);
     must(insert(connection) == SQLITE_OK);
     must(sqlite3_close(connection) == SQLITE_OK);
+}
+
+void must_end_well(pid_t pid)
+{
+    int status;
+    must(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
 }
 
 static void read_beside(const char *path)
@@ -241,10 +247,7 @@ static void as_nobody(const char *path)
     sqlite3_close(connection);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(const char *path);
-} deeds[] = {
+static const struct deed deeds[] = {
     {"healthy", healthy},
     {"read-beside", read_beside},
     {"read-beside-stdio", read_beside_stdio},
@@ -261,14 +264,18 @@ static const struct {
     {"handler", in_handler},
     {"signals", under_signals},
     {"nobody", as_nobody},
+    {0},
 };
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc == 3 && i < sizeof deeds / sizeof *deeds; i++) {
-        if (strcmp(argv[1], deeds[i].name) == 0) {
-            deeds[i].run(argv[2]);
-            return 0;
+    const struct deed *const tables[] = {deeds, storms};
+    for (size_t i = 0; argc == 3 && i < sizeof tables / sizeof tables[0]; i++) {
+        for (const struct deed *deed = tables[i]; deed->name; deed++) {
+            if (strcmp(argv[1], deed->name) == 0) {
+                deed->run(argv[2]);
+                return 0;
+            }
         }
     }
     return 2;

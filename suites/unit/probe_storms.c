@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* probe_storms.c - the probe in programs that are hard on it (probe_storm.c). */
+#include "suites/unit/probe_support.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <sys/wait.h>
+
+TestSuite(probe_storms, .timeout = 60);
+
+Test(probe_storms, storms_and_limits_do_no_harm)
+{
+    const char *deeds[] = {"thousand-threads", "fork-from-threads", "vfork-storm",
+                           "spawn-storm",      "exec-of-nothing",   "close-ranges",
+                           "small-limits",     "directory-gone",    "full-disk",
+                           "raised-privileges"};
+    for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+        struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, deeds[i], NULL);
+        bool cannot = WIFEXITED(watched.status) && WEXITSTATUS(watched.status) == 77;
+        cr_expect(cannot || watched.status == 0, "%s: status %x", deeds[i], watched.status);
+        cr_expect(zero(sz, wg_trace_damage_count(watched.trace)), "%s", deeds[i]);
+        wg_probe_finish(&watched);
+    }
+}
+
+Test(probe_storms, a_vfork_child_does_not_touch_what_is_known_of_its_parent)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "vfork-storm", NULL);
+    cr_assert(zero(int, watched.status));
+    cr_expect(zero(sz, wg_probe_count(&watched,
+                                      (struct wg_trace_record){.type = WG_TRACE_CLOSE,
+                                                               .role = WG_TRACE_ROLE_DATABASE,
+                                                               .origin = WG_TRACE_ORIGIN_OTHER},
+                                      NULL)));
+    cr_expect(ge(sz,
+                 wg_probe_count(&watched,
+                                (struct wg_trace_record){.type = WG_TRACE_WRITE,
+                                                         .role = WG_TRACE_ROLE_WAL,
+                                                         .origin = WG_TRACE_ORIGIN_SQLITE},
+                                NULL),
+                 100));
+    wg_probe_finish(&watched);
+}
+
+Test(probe_storms, a_library_at_the_place_of_another_one_is_not_taken_for_it)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "library-storm", NULL);
+    cr_assert(zero(int, watched.status));
+    cr_expect(eq(sz,
+                 wg_probe_count(&watched,
+                                (struct wg_trace_record){.type = WG_TRACE_CLOSE,
+                                                         .role = WG_TRACE_ROLE_DATABASE,
+                                                         .origin = WG_TRACE_ORIGIN_OTHER},
+                                NULL),
+                 50));
+    wg_probe_finish(&watched);
+}
+
+Test(probe_storms, a_program_with_sqlite_inside_and_gaps_between_its_parts_is_understood)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER_GAPS, "read-beside", NULL);
+    struct wg_trace_event event;
+    cr_assert(zero(int, watched.status));
+    cr_expect(ge(sz,
+                 wg_probe_count(&watched,
+                                (struct wg_trace_record){.type = WG_TRACE_LOCK,
+                                                         .role = WG_TRACE_ROLE_SHM,
+                                                         .origin = WG_TRACE_ORIGIN_SQLITE_LIKELY},
+                                NULL),
+                 5));
+    cr_assert(eq(sz,
+                 wg_probe_count(&watched,
+                                (struct wg_trace_record){.type = WG_TRACE_CLOSE,
+                                                         .role = WG_TRACE_ROLE_DATABASE,
+                                                         .origin = WG_TRACE_ORIGIN_OTHER_LIKELY},
+                                &event),
+                 1));
+    cr_expect(eq(u32, event.record->held, WG_TRACE_HELD_SHARED));
+    wg_probe_finish(&watched);
+}
