@@ -131,6 +131,7 @@ static const struct {
 static int do_deed(const char *name, const char *path)
 {
     char end;
+    must(write(STDOUT_FILENO, "", 1) == 1); /* it is there */
     while (read(STDIN_FILENO, &end, 1) > 0)
         ;
     for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++) {
@@ -144,16 +145,22 @@ static int do_deed(const char *name, const char *path)
 
 struct helper begin_other(const char *deed, const char *path)
 {
-    int ends[2];
+    char there;
+    int ends[2], ready[2];
     pid_t pid = 0;
     posix_spawn_file_actions_t actions;
     char *arguments[] = {(char *)"mechanism-programs", (char *)"--deed", (char *)deed, (char *)path,
                          NULL};
-    must(pipe2(ends, O_CLOEXEC) == 0 && posix_spawn_file_actions_init(&actions) == 0 &&
+    must(pipe2(ends, O_CLOEXEC) == 0 && pipe2(ready, O_CLOEXEC) == 0 &&
+         posix_spawn_file_actions_init(&actions) == 0 &&
          posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO) == 0 &&
+         posix_spawn_file_actions_adddup2(&actions, ready[1], STDOUT_FILENO) == 0 &&
          posix_spawn(&pid, "/proc/self/exe", &actions, NULL, arguments, environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[0]);
+    close(ready[1]);
+    must(read(ready[0], &there, 1) == 1);
+    close(ready[0]);
     return (struct helper){pid, ends[1]};
 }
 
