@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""common.py - what the programs of suites/mechanisms share: connections, and who is to be named as the culprit."""
+"""common.py - what the programs of suites/mechanisms share: connections, names, who is to be named as the culprit."""
 import os
 import sqlite3
 import subprocess
 import sys
+from collections import namedtuple
 
 DB = "app.db"
 CANNOT = 77  # exit code of a program that this machine does not let do what it wants
+PROGRAMS = {}  # healthy ones, by name
+
+Program = namedtuple("Program", "run long")
+
+
+def healthy(function=None, long=False):
+    """Registers a program that does nothing wrong; a long one is left to the nightly run."""
+    if function is None:
+        return lambda that: healthy(that, long)
+    PROGRAMS[function.__name__] = Program(function, long)
+    return function
 
 
 def connect(path=DB, journal="wal"):

@@ -5,8 +5,8 @@
  *     mechanism-programs NAME         the program of that name
  *     mechanism-programs --list       ID BAD CONTROL CALL, a line for each row
  *     mechanism-programs --deed DEED PATH
- *                                     what other_process() starts: waits for the end of its
- * standard input, then does the deed
+ *                                     what other_process() starts: says that it is there, waits
+ *                                     for the end of its standard input, then does the deed
  */
 #include "suites/mechanisms/programs.h"
 

@@ -6,6 +6,7 @@
 //     programs.cjs --list       ID BAD CONTROL CALL, a line for each row; exit code 77 when the driver does not load
 //     programs.cjs --versions   Node's and SQLite's
 //     programs.cjs --healthy    what an application does all day
+//     programs.cjs --shared     what one of several processes does with a database of all
 //
 // To add one: two functions and a row in ROWS.
 "use strict";
@@ -186,6 +187,12 @@ function healthy() {
   fs.copyFileSync(DB, "copy.db");
 }
 
+function shared() {
+  const connection = connect();
+  for (let round = 0; round < 100; round++) use(connection);
+  connection.close();
+}
+
 const word = process.argv[2];
 if (word === "--list") {
   for (const row of ROWS) console.log(row.join(" "));
@@ -194,6 +201,8 @@ if (word === "--list") {
   console.log(`Node ${process.version}, SQLite ${row.version}`);
 } else if (word === "--healthy") {
   healthy();
+} else if (word === "--shared") {
+  shared();
 } else {
   programs[word]();
 }
