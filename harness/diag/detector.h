@@ -6,8 +6,9 @@
  * whether the call was wrong. A wrong call that nobody can feel is no finding, so most wait for a
  * sign that somebody did (enum wg_diag_sign).
  *
- * To add one: a row in detector.c with its function, an entry in the table of docs/diagnosis.md, a
- * bad program and its control in suites/mechanisms.
+ * To add one: a row in detector.c with its function (or a rule in sql_rules.c, when it looks at
+ * SQL), an entry in the table of docs/diagnosis.md, a bad program and its control in
+ * suites/mechanisms.
  */
 #ifndef WG_HARNESS_DIAG_DETECTOR_H
 #define WG_HARNESS_DIAG_DETECTOR_H
@@ -45,14 +46,20 @@ struct wg_diag_view {
     bool used_beside; /* another process has opened the database since this one began */
 };
 
+enum wg_diag_severity {
+    WG_DIAG_ERROR,   /* the database or acknowledged data is at risk, or an I/O error follows */
+    WG_DIAG_WARNING, /* calls fail by contention or configuration; no data is at risk */
+};
+
 struct wg_detector {
     const char *id;
+    enum wg_diag_severity severity;
     const char *title; /* "%s" is the database's file name */
     const char *why;   /* what it means */
     const char *fix;
     enum wg_diag_sign sign;
     bool once; /* per process and database, wherever it is done */
-    bool (*matches)(const struct wg_diag_view *view);
+    bool (*matches)(const struct wg_diag_view *view); /* NULL: found by sql_rules.c */
 };
 
 extern const struct wg_detector wg_detectors[];

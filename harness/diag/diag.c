@@ -11,6 +11,7 @@
 #include "harness/base/str.h"
 #include "harness/diag/detector.h"
 #include "harness/diag/effect.h"
+#include "harness/diag/sql.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -359,6 +360,19 @@ static void found(struct fold *fold, const struct wg_detector *detector,
         report(fold, &finding);
 }
 
+/* What the rules about SQL have found. */
+static void found_by_rule(void *context, const char *id, const struct wg_trace_event *event,
+                          const char *database)
+{
+    struct wg_finding finding = {.detector = wg_detector_find(id),
+                                 .event = *event,
+                                 .database = database[0] ? database : event->path,
+                                 .times = 1};
+    const struct faults *faults = find_faults(context, finding.database);
+    finding.faults_before = faults ? faults->count : 0;
+    report(context, &finding);
+}
+
 static int by_time(const void *a, const void *b)
 {
     int64_t left = ((const struct wg_finding *)a)->event.time_ns;
@@ -383,7 +397,7 @@ static void see(struct fold *fold, const struct wg_trace_event *event)
     /* What was made to fail is nobody's fault. */
     bool asked_for = event->record->flags & WG_TRACE_INJECTED;
     for (size_t i = 0; i < wg_detector_count && !asked_for; i++)
-        if (wg_detectors[i].matches(&view))
+        if (wg_detectors[i].matches && wg_detectors[i].matches(&view))
             found(fold, &wg_detectors[i], &view);
     follow(fold, event);
 }
@@ -401,11 +415,15 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
             fold.first_ns[event.process->index] = event.time_ns;
         fold.last_ns[event.process->index] = event.time_ns;
     }
+    struct wg_sql_fold *sql = wg_sql_fold_create(trace, found_by_rule, &fold);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
         struct wg_trace_event event;
         wg_trace_get(trace, i, &event);
         see(&fold, &event);
+        if (!(event.record->flags & WG_TRACE_INJECTED))
+            wg_sql_fold_see(sql, &event);
     }
+    wg_sql_fold_destroy(sql);
     if (ret_findings->count > 0)
         qsort(ret_findings->items, ret_findings->count, sizeof *ret_findings->items, by_time);
     free(fold.first_ns);
@@ -414,6 +432,19 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
     free(fold.kept_back);
     free(fold.uses);
     free(fold.faults);
+}
+
+bool wg_finding_is_error(const struct wg_finding *finding)
+{
+    return finding->detector->severity == WG_DIAG_ERROR;
+}
+
+size_t wg_findings_errors(const struct wg_findings *findings)
+{
+    size_t errors = 0;
+    for (size_t i = 0; i < findings->count; i++)
+        errors += wg_finding_is_error(&findings->items[i]);
+    return errors;
 }
 
 void wg_findings_finish(struct wg_findings *findings)

@@ -77,16 +77,21 @@ struct wg_findings {
 /* Reads the whole trace. `ret_findings` stays valid as long as the trace. */
 void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings);
 void wg_findings_finish(struct wg_findings *findings);
+/* How many are errors (detector.h); the others are warnings, and no reason to call a program
+ * broken. */
+size_t wg_findings_errors(const struct wg_findings *findings);
+bool wg_finding_is_error(const struct wg_finding *finding);
 
 /* A finding as text of some lines, like a compiler's error. */
 void wg_finding_print(const struct wg_finding *finding, FILE *out);
 /* What a detector looks for, what it means and what to do, in the same shape. */
 void wg_detector_print(const struct wg_detector *detector, FILE *out);
 /*
- * {"id", "title", "database", "pid", "tid", "command", "call", "at_mono_ns", "times", "where",
- * "stack", "holders", "advice", "effects": [{"kind", "code", "name", "count", "after_ms", "exact",
- * "explained", "pids", "tests"}]} and, of a run, "who", "unit", "tests", "requests", and
- * "faults_before" when there were some; the caller owns it. "at_mono_ns" is CLOCK_MONOTONIC.
+ * {"id", "severity" ("error" or "warning"), "title", "database", "pid", "tid", "command", "call",
+ * "at_mono_ns", "times", "where", "stack", "holders", "advice", "effects": [{"kind", "code",
+ * "name", "count", "after_ms", "exact", "explained", "pids", "tests"}]} and, of a run, "who",
+ * "unit", "tests", "requests", and "faults_before" when there were some; the caller owns it.
+ * "at_mono_ns" is CLOCK_MONOTONIC.
  */
 json_t *wg_finding_json(const struct wg_finding *finding);
 

@@ -42,6 +42,11 @@ static char *title_of(const struct wg_finding *finding)
                      base_name(finding->database), hole + 2);
 }
 
+static const char *severity_prefix(const struct wg_detector *detector)
+{
+    return detector->severity == WG_DIAG_WARNING ? "warning: " : "";
+}
+
 /* The frames of the interpreter, else the native ones. */
 static void put_where(FILE *out, const struct wg_finding *finding)
 {
@@ -128,7 +133,7 @@ void wg_finding_print(const struct wg_finding *finding, FILE *out)
     char held[160];
     char *title = title_of(finding);
     wg_trace_held_text(event->record->held, held, sizeof held);
-    fprintf(out, "%s: %s\n", finding->detector->id, title);
+    fprintf(out, "%s: %s%s\n", finding->detector->id, severity_prefix(finding->detector), title);
     fprintf(out, "  who     pid %d thread %u: %.*s%s\n", (int)event->process->pid,
             event->record->tid, COMMAND_SHOWN, event->process->command,
             strlen(event->process->command) > COMMAND_SHOWN ? "…" : "");
@@ -164,8 +169,8 @@ void wg_finding_print(const struct wg_finding *finding, FILE *out)
 void wg_detector_print(const struct wg_detector *detector, FILE *out)
 {
     const char *hole = strstr(detector->title, "%s");
-    fprintf(out, "%s: %.*sa database%s\n", detector->id, (int)(hole - detector->title),
-            detector->title, hole + 2);
+    fprintf(out, "%s: %s%.*sa database%s\n", detector->id, severity_prefix(detector),
+            (int)(hole - detector->title), detector->title, hole + 2);
     put_wrapped(out, "means", detector->why);
     put_wrapped(out, "fix", detector->fix);
 }
@@ -213,14 +218,16 @@ json_t *wg_finding_json(const struct wg_finding *finding)
     json_t *holders = json_array();
     for (size_t i = 0; i < finding->holder_count && i < 8; i++)
         json_array_append_new(holders, json_integer(finding->holders[i]));
-    json_t *object = json_pack(
-        "{s:s, s:o, s:o, s:i, s:I, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o}", "id",
-        finding->detector->id, "title", text_of(title), "database", text_of(finding->database),
-        "pid", (int)event->process->pid, "tid", (json_int_t)event->record->tid, "command",
-        text_of(event->process->command), "call", wg_trace_call_name(event->call), "at_mono_ns",
-        (json_int_t)event->time_ns, "times", (json_int_t)finding->times, "where",
-        text_of(event->script), "stack", names_of(&finding->stack), "holders", holders, "advice",
-        finding->detector->fix, "effects", effects_of(finding));
+    json_t *object =
+        json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o}",
+                  "id", finding->detector->id, "severity",
+                  finding->detector->severity == WG_DIAG_WARNING ? "warning" : "error", "title",
+                  text_of(title), "database", text_of(finding->database), "pid",
+                  (int)event->process->pid, "tid", (json_int_t)event->record->tid, "command",
+                  text_of(event->process->command), "call", wg_trace_call_name(event->call),
+                  "at_mono_ns", (json_int_t)event->time_ns, "times", (json_int_t)finding->times,
+                  "where", text_of(event->script), "stack", names_of(&finding->stack), "holders",
+                  holders, "advice", finding->detector->fix, "effects", effects_of(finding));
     if (finding->faults_before > 0)
         json_object_set_new(object, "faults_before",
                             json_integer((json_int_t)finding->faults_before));

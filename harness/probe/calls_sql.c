@@ -39,6 +39,15 @@ void wg_sql_outcome(struct wg_note *note, const struct wg_sql_from *from,
 
 /* --- SQLite's log --------------------------------------------------------------------------- */
 
+/* "statement aborts at N: [SQL] why" has the SQL with its literals. */
+static size_t size_without_sql(const char *message)
+{
+    static const char abort[] = "statement aborts at ";
+    size_t size = strnlen(message, LOG_TEXT);
+    const char *sql = strncmp(message, abort, sizeof abort - 1) == 0 ? strchr(message, '[') : NULL;
+    return sql && (size_t)(sql - message) < size ? (size_t)(sql - message) : size;
+}
+
 static void log_line(void *argument, int code, const char *message)
 {
     struct wg_sql_library *library = argument;
@@ -51,7 +60,7 @@ static void log_line(void *argument, int code, const char *message)
         wg_note_begin(&note, WG_TRACE_SQL_LOG, WG_CALL_sqlite3_log, NULL);
         note.record.error = code;
         note.record.text =
-            wg_probe_words(message, message ? strnlen(message, LOG_TEXT) : 0, &note.record.flags);
+            wg_probe_words(message, message ? size_without_sql(message) : 0, &note.record.flags);
         note.stack = kind == SQLITE_NOTICE || kind == SQLITE_WARNING;
         wg_note_end(&note);
     }

@@ -356,13 +356,12 @@ int wg_html_write(const char *events_path, const char *path, struct wg_err *err)
     int rc = wg_events_read(events_path, take_event, &page, err);
     if (rc == 0) {
         finish_details(&page);
-        json_t *data =
-            json_pack("{s:s, s:I, s:o, s:O, s:O, s:O, s:O, s:O, s:O}", "verdict",
-                      wg_verdict_name(wg_model_verdict(&page.model)), "slow_ms",
-                      (json_int_t)wg_json_int(page.model.plan, "slow_ms", 0), "facts",
-                      facts_new(&page.model), "tests", page.tests, "requests", page.requests,
-                      "details", page.details, "problems", page.problems, "findings",
-                      page.findings, "marks", page.marks);
+        json_t *data = json_pack("{s:s, s:I, s:o, s:O, s:O, s:O, s:O, s:O, s:O}", "verdict",
+                                 wg_verdict_name(wg_model_verdict(&page.model)), "slow_ms",
+                                 (json_int_t)wg_json_int(page.model.plan, "slow_ms", 0), "facts",
+                                 facts_new(&page.model), "tests", page.tests, "requests",
+                                 page.requests, "details", page.details, "problems", page.problems,
+                                 "findings", page.findings, "marks", page.marks);
         rc = write_page(data, path, err);
         json_decref(data);
     }

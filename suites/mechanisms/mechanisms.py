@@ -26,7 +26,7 @@ from collections import namedtuple
 from common import CANNOT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ("files", "limits")
+MODULES = ("files", "limits", "sql")
 # What else a mechanism may lead to.
 CONSEQUENCES = {"wal-unlink-by-sqlite": {"close-drops-locks"}}
 

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct mechanism *const tables[] = {file_mechanisms, limit_mechanisms};
+static const struct mechanism *const tables[] = {file_mechanisms, limit_mechanisms, sql_mechanisms};
 
 void must(bool truth)
 {

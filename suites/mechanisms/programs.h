@@ -3,7 +3,7 @@
  * programs.h - the C programs of suites/mechanisms: each way to break a database and the nearest
  * right one, as tables of functions that the one program runs by name (programs.c).
  *
- * To add one: two functions and a row in programs_files.c or programs_limits.c.
+ * To add one: two functions and a row in programs_files.c, programs_limits.c or programs_sql.c.
  */
 #ifndef WG_SUITES_MECHANISMS_PROGRAMS_H
 #define WG_SUITES_MECHANISMS_PROGRAMS_H
@@ -26,7 +26,8 @@ struct mechanism {
         id, #bad, #control, bad, control, call                                                     \
     }
 
-extern const struct mechanism file_mechanisms[], limit_mechanisms[]; /* both end with id NULL */
+/* Each ends with id NULL. */
+extern const struct mechanism file_mechanisms[], limit_mechanisms[], sql_mechanisms[];
 
 /* What holds for a program that works as its author meant; ends with 9 when not. */
 void must(bool truth);

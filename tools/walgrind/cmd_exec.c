@@ -41,7 +41,8 @@ const struct wg_command wg_command_exec = {
         "What was done wrong is named at the end, with who did it, where, and how to do it right; "
         "'walgrind explain' tells more.\n\n"
         "The exit code is the command's own, 128 + N when signal N ended it, and 1 when that would be "
-        "0 but there are findings. Programs into which "
+        "0 but there are findings that are errors: the database or acknowledged data is at risk. "
+        "Warnings, of contention and settings, do not change it. Programs into which "
         "the probe cannot be loaded (statically linked, Go, with raised privileges) are named as "
         "not covered.",
     .options = options_table,
@@ -89,23 +90,27 @@ static int write_findings(const struct wg_findings *findings, const char *run, s
     return rc;
 }
 
-/* What was done wrong, on stderr and in the run directory; the number of findings, or -1. */
+/* What was done wrong, on stderr and in the run directory; the number of errors, or -1. */
 static long print_findings(const struct wg_trace *trace, const char *run, struct wg_err *err)
 {
     struct wg_findings findings;
     wg_diag_run(trace, &findings);
     wg_diag_join(trace, NULL, &findings);
     wg_diag_symbolise(trace, &findings);
-    long count = (long)findings.count;
+    size_t count = findings.count, warnings = count - wg_findings_errors(&findings);
+    long errors = (long)(count - warnings);
     for (size_t i = 0; i < findings.count; i++) {
         fputc('\n', stderr);
         wg_finding_print(&findings.items[i], stderr);
     }
-    fprintf(stderr, "%swalgrind: %ld finding%s\n", count ? "\n" : "", count, count == 1 ? "" : "s");
+    fprintf(stderr, "%swalgrind: %zu finding%s", count ? "\n" : "", count, count == 1 ? "" : "s");
+    if (warnings > 0)
+        fprintf(stderr, ", of which %zu warning%s", warnings, warnings == 1 ? "" : "s");
+    fputc('\n', stderr);
     if (write_findings(&findings, run, err) != 0)
-        count = -1;
+        errors = -1;
     wg_findings_finish(&findings);
-    return count;
+    return errors;
 }
 
 static int exec_command(int argc, char **argv)
@@ -139,11 +144,11 @@ static int exec_command(int argc, char **argv)
     print_gaps(trace, program);
     print_summary(trace, run.path);
     wg_perturb_print(trace, &options.perturb, stderr);
-    long findings = print_findings(trace, run.path, &err);
+    long errors = print_findings(trace, run.path, &err);
     exit_code = wg_foreground_exit_code(status);
-    if (findings < 0)
+    if (errors < 0)
         exit_code = wg_command_fail(&wg_command_exec, &err);
-    else if (exit_code == 0 && findings > 0)
+    else if (exit_code == 0 && errors > 0)
         exit_code = WG_EXIT_FAILED;
 out:
     wg_trace_destroy(trace);

@@ -89,7 +89,7 @@ static void emit_finding(const struct wg_finding *finding, struct wg_event_log *
     json_t *members = wg_finding_json(finding);
     char *text = text_of(finding);
     json_object_set_new(members, "text", wg_json_string_new(text, strlen(text)));
-    json_object_set_new(members, "fails", json_true());
+    json_object_set_new(members, "fails", json_boolean(wg_finding_is_error(finding)));
     json_object_set_new(members, "happened_ns",
                         json_integer(finding->event.time_ns - wg_event_log_base_ns(log)));
     wg_event_emit(log, WG_EVENT_FINDING, members);
