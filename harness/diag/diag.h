@@ -24,7 +24,8 @@ struct wg_detector;
 struct wg_finding;
 
 #define WG_EFFECT_PIDS    8
-#define WG_FINDING_FRAMES 8 /* native frames named */
+#define WG_FINDING_FRAMES 8  /* native frames named */
+#define WG_FINDING_TESTS  12 /* names of tests kept of a finding or effect */
 
 /* What was seen on a finding's database after it, counted by kind and code (effect.h). */
 struct wg_effect {

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TESTS_MAX   12 /* names kept of one finding or effect */
 #define SQLITE_ROW  100
 #define SQLITE_DONE 101
 
@@ -37,24 +36,33 @@ static void add_name(struct wg_strv *list, const char *name)
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->items[i], name) == 0)
             return;
-    if (list->count < TESTS_MAX)
+    if (list->count < WG_FINDING_TESTS)
         wg_strv_push(list, name);
 }
 
 /* --- the moment ----------------------------------------------------------------------------- */
 
-/* The test of a suite binary in whose process, or a child of it, the call was made. */
+/* The test of a suite binary in whose process, or a child of it, the call was made. The tests of a
+ * command share a process, which tells nothing of which one it was. */
 static const struct wg_run_attempt *attempt_of(const struct join *join,
                                                const struct wg_trace_process *process,
                                                int64_t time_ns)
 {
-    for (size_t i = join->run->attempt_count; i-- > 0;) {
+    for (size_t i = join->run->command ? 0 : join->run->attempt_count; i-- > 0;) {
         const struct wg_run_attempt *attempt = &join->run->attempts[i];
         if (wg_run_attempt_covers(attempt, time_ns) &&
             wg_trace_process_descends(join->trace, process, attempt->pid))
             return attempt;
     }
     return NULL;
+}
+
+static bool is_of_command(const struct join *join, const struct wg_trace_process *process)
+{
+    for (size_t i = 0; join->run->command && i < join->run->attempt_count; i++)
+        if (wg_trace_process_descends(join->trace, process, join->run->attempts[i].pid))
+            return true;
+    return false;
 }
 
 static bool is_request_of(const struct wg_run_request *request,
@@ -91,7 +99,7 @@ static void tests_at(const struct wg_run_log *run, const struct wg_run_unit *uni
                                  : asking.count > 0        ? &asking
                                                            : &all;
     /* A list that is full names nobody: the results of a command came all at its end. */
-    for (size_t i = 0; i < best->count && (!run->command || best->count < TESTS_MAX); i++)
+    for (size_t i = 0; i < best->count && (!run->command || best->count < WG_FINDING_TESTS); i++)
         add_name(ret_tests, best->items[i]);
     wg_strv_finish(&all);
     wg_strv_finish(&asking);
@@ -106,17 +114,15 @@ static void find_moment(const struct join *join, struct wg_finding *finding)
     if (!join->run)
         return;
     moment->unit = wg_run_log_unit_of(join->run, finding->database);
+    const struct wg_run_attempt *attempt = attempt_of(join, process, time_ns);
     if (moment->unit && wg_trace_process_descends(join->trace, process, moment->unit->server_pid)) {
         moment->who =
             wg_format("the server of unit %lld (%s)", moment->unit->number, moment->unit->mode);
-    } else if (attempt_of(join, process, time_ns)) {
-        const struct wg_run_attempt *attempt = attempt_of(join, process, time_ns);
-        moment->who = join->run->command
-                          ? wg_strdup("the tests, not the server")
-                          : wg_format("the test %s itself, not the server", attempt->test);
+    } else if (attempt) {
+        moment->who = wg_format("the test %s itself, not the server", attempt->test);
         add_name(&moment->tests, attempt->test);
         return;
-    } else if (join->run->command) {
+    } else if (is_of_command(join, process)) {
         moment->who = wg_strdup("the tests, not the server");
     }
     if (moment->unit)

@@ -31,6 +31,15 @@ static const struct wg_symptom symptoms[] = {
     {"disk-full", NULL, {13, 4874}},
     {"fsize-limit", NULL, {778}},
     {"as-limit", NULL, {5386}},
+    {"stale-wal", NULL, {11, 779, 26}},
+    {"copy-live", NULL, {11, 779}},
+    {"immutable", NULL, {11}},
+    {"nolock", NULL, {5898, 11}},
+    {"vfs-mix", NULL, {5898, 11, 14}},
+    {"thread-misuse", NULL, {11, 21}},
+    {"idle-reader", NULL, {5}},
+    {"leaked-transaction", NULL, {5}},
+    {"lock-stuck", NULL, {5, 15}},
     {"dir-readonly", NULL, {1544, 14, 776}},
 };
 

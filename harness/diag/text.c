@@ -3,6 +3,7 @@
 #include "harness/base/buf.h"
 #include "harness/base/clock.h"
 #include "harness/base/json.h"
+#include "harness/base/sqlite_code.h"
 #include "harness/base/str.h"
 #include "harness/diag/detector.h"
 #include "harness/diag/diag.h"
@@ -13,6 +14,7 @@
 
 #define TEXT_WIDTH    88
 #define COMMAND_SHOWN 160 /* bytes */
+#define PAGE_SUFFIX   ".md"
 #define LINE_MAX_SIZE (16u << 10)
 
 /* Words of a text in lines behind a label. */
@@ -60,11 +62,13 @@ static void put_where(FILE *out, const struct wg_finding *finding)
         fprintf(out, "  %-7s %s\n", label, finding->stack.items[i]);
 }
 
-/* Names in a row, with how many are left out of a list that is full. */
+/* Names in a row; a list that is full may have lost some. */
 static void put_names(struct wg_buf *line, const char *label, const struct wg_strv *names)
 {
     for (size_t i = 0; i < names->count; i++)
         wg_buf_printf(line, "%s%s", i == 0 ? label : ", ", names->items[i]);
+    if (names->count == WG_FINDING_TESTS)
+        wg_buf_puts(line, ", …");
 }
 
 static void put_moment(FILE *out, const struct wg_finding *finding)
@@ -106,7 +110,7 @@ static void describe_effect(const struct wg_finding *finding, const struct wg_ef
     }
     for (size_t i = 0; i < effect->pid_count; i++)
         wg_buf_printf(line, "%s%d", i == 0 ? " in pid " : ", ", (int)effect->pids[i]);
-    put_names(line, "; tests ", &effect->tests);
+    put_names(line, "; while ", &effect->tests);
 }
 
 /* What the mechanism explains comes first; of the rest only the order in time is known. */
@@ -166,6 +170,19 @@ void wg_finding_print(const struct wg_finding *finding, FILE *out)
     free(title);
 }
 
+static void put_codes(const struct wg_detector *detector, FILE *out)
+{
+    const struct wg_symptom *symptom = wg_detector_symptom(detector);
+    struct wg_buf line;
+    wg_buf_init(&line, LINE_MAX_SIZE);
+    for (const int *code = symptom ? symptom->codes : NULL; code && *code; code++)
+        wg_buf_printf(&line, "%s%d %s", line.size > 0 ? ", " : "", *code,
+                      wg_sqlite_code_name(*code));
+    if (line.size > 0)
+        put_wrapped(out, "codes", line.data);
+    wg_buf_finish(&line);
+}
+
 void wg_detector_print(const struct wg_detector *detector, FILE *out)
 {
     const char *hole = strstr(detector->title, "%s");
@@ -173,6 +190,8 @@ void wg_detector_print(const struct wg_detector *detector, FILE *out)
             (int)(hole - detector->title), detector->title, hole + 2);
     put_wrapped(out, "means", detector->why);
     put_wrapped(out, "fix", detector->fix);
+    put_codes(detector, out);
+    fprintf(out, "  page    docs/diagnosis/%s" PAGE_SUFFIX "\n", detector->id);
 }
 
 static json_t *text_of(const char *text)
