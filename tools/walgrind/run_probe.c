@@ -51,7 +51,8 @@ void wg_run_probe_add_gap(struct wg_run_probe *probe, const char *gap)
         wg_strv_push(&probe->gaps, gap);
 }
 
-/* A server whose process has left no trace ran without the probe, for whatever reason. */
+/* A server whose process has left no trace, or none since it became another program, ran without
+ * the probe, for whatever reason. */
 static void find_gaps(struct wg_run_probe *probe, const struct wg_trace *trace,
                       const struct wg_run_log *run)
 {
@@ -59,12 +60,12 @@ static void find_gaps(struct wg_run_probe *probe, const struct wg_trace *trace,
     wg_watch_gaps(trace, &probe->programs, &gaps);
     for (size_t i = 0; i < run->unit_count; i++) {
         pid_t pid = run->units[i].server_pid;
-        if (pid <= 0 || wg_trace_process_find(trace, pid, INT64_MAX))
+        const struct wg_trace_process *process = wg_trace_process_find(trace, pid, INT64_MAX);
+        if (pid <= 0 || (process && process->state != WG_TRACE_EXECED))
             continue;
         char *gap = wg_format("the server of unit %lld (pid %d): it runs without the probe",
                               run->units[i].number, (int)pid);
-        if (gaps.count == 0)
-            wg_run_probe_add_gap(probe, gap);
+        wg_run_probe_add_gap(probe, gap);
         free(gap);
     }
     for (size_t i = 0; i < gaps.count; i++)

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""run_probe.py - the probe in `walgrind run`: what it is loaded into, and what is said where it is not.
+
+    run_probe.py WALGRIND EXAMPLES CC
+
+EXAMPLES is docs/example, whose server is under test. Prints one line per failed check and exits with 1.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+WALGRIND, EXAMPLES, CC = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:]
+SERVER = f"{EXAMPLES}/notes_server.py"
+OPTIONS = (f"--init=python3 {SERVER} init {{data}}", f"--input={SERVER}",
+           f"--server=python3 {SERVER} serve {{data}} {{port}}", "--ready=/health", "--no-progress")
+PASS = "printf 'TAP version 13\\n1..1\\nok 1 - nothing\\n'"
+problems = []
+
+
+def check(claim, holds, shown=""):
+    if not holds:
+        problems.append(claim)
+        print(f"FAIL {claim}: {shown}")
+
+
+class Run:
+    """A run to its end, in a directory of its own below `place`."""
+
+    def __init__(self, place, tests, *more, **environment):
+        self.work = tempfile.mkdtemp(dir=place)
+        done = subprocess.run([WALGRIND, "run", f"--tests={tests}", *OPTIONS, *more], cwd=self.work, text=True,
+                              env=dict(os.environ, **environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60, check=False)
+        self.code, self.text = done.returncode, done.stdout
+        self.events = []
+        if os.path.exists(f"{self.work}/.walgrind/last/events.jsonl"):
+            with open(f"{self.work}/.walgrind/last/events.jsonl", encoding="utf-8") as file:
+                self.events = [json.loads(line) for line in file]
+
+    def of(self, kind):
+        return [event for event in self.events if event["event"] == kind]
+
+    def probed(self):
+        return (self.of("probed") or [{}])[-1]
+
+
+def clean_run(place):
+    run = Run(place, PASS)
+    check("a clean run passes and says that it was watched",
+          run.code == 0 and run.probed().get("processes", 0) >= 2 and run.of("finding") == [], run.text)
+    check("nothing is uncovered there", run.probed().get("not_covered") == [], run.probed())
+    check("the traces are kept", os.listdir(f"{run.work}/.walgrind/last/trace") != [], run.text)
+
+
+def turned_off(place):
+    run = Run(place, f'test -z "$LD_PRELOAD" && {PASS}', "--no-probe")
+    check("--no-probe loads nothing", run.code == 0, run.text)
+    check("and says so", run.probed().get("off") == "--no-probe" and "not covered: --no-probe" in run.text, run.text)
+    check("and leaves no trace", not os.path.exists(f"{run.work}/.walgrind/last/trace"), run.work)
+
+
+def build_static(place, name, source):
+    with open(f"{place}/{name}.c", "w", encoding="utf-8") as file:
+        file.write(source)
+    subprocess.run([*CC, "-static", "-o", f"{place}/{name}", f"{place}/{name}.c"], check=True)
+    return f"{place}/{name}"
+
+
+def static_program(place):
+    program = build_static(place, "static", "int main(void) { return 0; }\n")
+    run = Run(place, f"{program} && {PASS}")
+    check("a static program is named as not covered", f"not covered: {program}: it is statically linked" in run.text,
+          run.text)
+    check("which is no finding", run.code == 0 and run.of("finding") == [], run.text)
+
+
+LAUNCHER = """
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    char *none[] = {0};
+    return argc < 2 || execve(argv[1], argv + 1, none);
+}
+"""
+
+
+def server_without_probe(place):
+    """Behind a static program, which is not seen when it throws the environment away."""
+    program = build_static(place, "launcher", LAUNCHER)
+    run = Run(place, PASS, f"--server={program} /usr/bin/python3 {SERVER} serve {{data}} {{port}}")
+    check("a server that the probe was taken from is named", "the server of unit 1" in run.text and
+          "it runs without the probe" in run.text, run.text)
+    check("with the program that did it", f"not covered: {program}: it is statically linked" in run.text, run.text)
+
+
+def watched_from_outside(place):
+    work = tempfile.mkdtemp(dir=place)
+    done = subprocess.run([WALGRIND, "exec", "--", WALGRIND, "run", f"--tests={PASS}", *OPTIONS], cwd=work, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+                          check=False)
+    check("a run under exec leaves the watching to that",
+          "the run itself is watched by another walgrind" in done.stdout, done.stdout)
+    check("which sees its resets and finds nothing wrong", done.returncode == 0 and "0 findings" in done.stdout,
+          done.stdout)
+
+
+def sanitizer_is_asked(place):
+    run = Run(place, f'case "$ASAN_OPTIONS" in mine=1:*verify_asan_link_order=0*) {PASS};; esac',
+              ASAN_OPTIONS="mine=1")
+    check("the sanitizer's own options stay", run.code == 0, run.text)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="walgrind-run-probe-") as place:
+        for case in (clean_run, turned_off, static_program, server_without_probe, watched_from_outside,
+                     sanitizer_is_asked):
+            case(place)
+    print(f"the probe in runs: {len(problems)} problems")
+    return len(problems) > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
