@@ -7,8 +7,8 @@
  * sign that somebody did (enum wg_diag_sign).
  *
  * To add one: a row in detector.c with its function (or a rule in sql_rules.c, when it looks at
- * SQL), a page docs/diagnosis/ID with its row in docs/diagnosis.md, a bad program and its control in
- * suites/mechanisms.
+ * SQL), a page docs/diagnosis/ID with its row in docs/diagnosis.md, a bad program and its control
+ * in suites/mechanisms.
  */
 #ifndef WG_HARNESS_DIAG_DETECTOR_H
 #define WG_HARNESS_DIAG_DETECTOR_H
