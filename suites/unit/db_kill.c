@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,10 @@ static void change_something(struct worker *worker, struct trial *trial)
 /* The database as a whole is in one of two states, and sound; says which. */
 static const char *state_of(const struct trial *trial, const char *before)
 {
+    struct worker fresh = worker_start(trial->database);
+    worker_expect(&fresh, "sql 0 PRAGMA integrity_check", "ok ok"); /* rolls a hot journal back */
+    worker_expect(&fresh, "sql 0 PRAGMA foreign_key_check", "ok");
+    worker_stop(&fresh);
     char *now = dump_database(trial->database);
     const char *state = strcmp(now, trial->template_dump) == 0 ? "after"
                         : strcmp(now, before) == 0             ? "before"
@@ -172,10 +177,6 @@ static const char *state_of(const struct trial *trial, const char *before)
     cr_assert(state != NULL, "%s, seed %ld: neither the old nor the template's state",
               trial->info->name, trial->seed);
     free(now);
-    struct worker fresh = worker_start(trial->database);
-    worker_expect(&fresh, "sql 0 PRAGMA integrity_check", "ok ok");
-    worker_expect(&fresh, "sql 0 PRAGMA foreign_key_check", "ok");
-    worker_stop(&fresh);
     return state;
 }
 
@@ -275,48 +276,94 @@ static void kill_resets(const struct wg_reset_strategy_info *info, struct place 
     free(trial.template_dump);
 }
 
-Test(db_kill, a_reset_that_is_killed_leaves_the_old_or_the_new_state, .timeout = 3600)
+static void kill_all_resets(const char *sql, long seed)
 {
     struct place place = place_create();
-    struct wg_template *tmpl = template_from_sql(&place, "app.db", sample_wal_sql);
-    long seed = choose_seed();
-    for (size_t i = 0; i < wg_reset_strategy_count(); i++)
-        if (wg_reset_strategy(i)->resets)
-            kill_resets(wg_reset_strategy(i), &place, tmpl, seed);
+    struct wg_template *tmpl = template_from_sql(&place, "app.db", sql);
+    for (size_t i = 0; i < wg_reset_strategy_count(); i++) {
+        const struct wg_reset_strategy_info *info = wg_reset_strategy(i);
+        if (info->resets && (sql == sample_wal_sql || !info->keeps_base))
+            kill_resets(info, &place, tmpl, seed);
+    }
     wg_template_destroy(tmpl);
     place_remove(&place);
 }
 
-/* The server dies in the middle of reads, commits and waits; the next reset makes it all good. */
-Test(db_kill, a_server_that_is_killed_does_not_hinder_the_reset, .timeout = 3600)
+Test(db_kill, a_reset_that_is_killed_leaves_the_old_or_the_new_state, .timeout = 3600)
+{
+    kill_all_resets(sample_wal_sql, choose_seed());
+}
+
+Test(db_kill, with_a_rollback_journal_as_well, .timeout = 3600)
+{
+    kill_all_resets(sample_rollback_sql, choose_seed());
+}
+
+/* From a process of its own, so that it comes in the middle of whatever this one does then. */
+static pid_t kill_later(pid_t victim, long after_ns)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct timespec wait = {.tv_nsec = after_ns};
+        (void)ppoll(NULL, 0, &wait, NULL);
+        _exit(kill(victim, SIGKILL) == 0 ? 0 : 1);
+    }
+    cr_assert(ge(int, pid, 1));
+    return pid;
+}
+
+/* Reads, commits, waits and resets go on until the server dies; the next reset makes it all good.
+ */
+static void kill_servers(const struct wg_reset_strategy_info *info, const char *sql, long seed)
 {
     struct place place = place_create();
-    struct wg_template *tmpl = template_from_sql(&place, "app.db", sample_wal_sql);
-    struct wg_dbset *set = clone_with(&place, tmpl, "auto");
+    struct wg_template *tmpl = template_from_sql(&place, "app.db", sql);
+    struct wg_dbset *set = clone_with(&place, tmpl, info->name);
     char *database = wg_format("%s/app.db", wg_dbset_directory(set));
     char *uri = wg_format("file:%s/app.db?immutable=1", wg_template_path(tmpl));
     char *want = dump_database(uri);
-    long seed = choose_seed();
     uint64_t random = (uint64_t)seed;
     long points = from_environment("WALGRIND_KILL_POINTS", DEFAULT_POINTS);
+    long done = 0;
     for (long i = 0; i < points; i++) {
         struct worker worker = worker_start(database);
         worker_expect(&worker, "sql 0 SELECT count(*) FROM person", "ok 200");
         worker_send(&worker, "storm 1000000 %u", next_random(&random));
-        int64_t until_ns = wg_clock_now_ns() + next_random(&random) % 3000000;
-        while (wg_clock_now_ns() < until_ns)
-            (void)wg_dbset_reset(set, 5, NULL, NULL);
+        pid_t killer = kill_later(worker_pid(&worker), next_random(&random) % 3000000);
+        while (waitpid(killer, NULL, WNOHANG) == 0) {
+            struct wg_err err = WG_ERR_INIT;
+            int rc = wg_dbset_reset(set, 5, NULL, &err);
+            cr_assert(rc == 0 || err.kind == WG_ERR_TIMEOUT, "%s, seed %ld, point %ld: %s",
+                      info->name, seed, i, err.message);
+            done += rc == 0;
+        }
         worker_kill(&worker);
         (void)reset_now(set);
         char *have = dump_database(database);
-        cr_assert(eq(int, strcmp(have, want), 0), "seed %ld, point %ld", seed, i);
+        cr_assert(eq(int, strcmp(have, want), 0), "%s, seed %ld, point %ld", info->name, seed, i);
         free(have);
         expect_sound(set);
     }
+    cr_log_info("%s: seed %ld, %ld servers killed beside %ld resets", info->name, seed, points,
+                done);
+    cr_expect(ge(long, done, points / 10), "%s: hardly a reset while the server lived", info->name);
     wg_dbset_destroy(set);
     wg_template_destroy(tmpl);
     place_remove(&place);
     free(database);
     free(uri);
     free(want);
+}
+
+Test(db_kill, a_server_that_is_killed_does_not_hinder_the_reset, .timeout = 3600)
+{
+    long seed = choose_seed();
+    for (size_t i = 0; i < wg_reset_strategy_count(); i++) {
+        const struct wg_reset_strategy_info *info = wg_reset_strategy(i);
+        if (!info->live || !info->resets)
+            continue;
+        kill_servers(info, sample_wal_sql, seed);
+        if (!info->keeps_base)
+            kill_servers(info, sample_rollback_sql, seed);
+    }
 }

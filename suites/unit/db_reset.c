@@ -5,6 +5,7 @@
  */
 #include "suites/unit/db_stage.h"
 
+#include "fixtures/db/dbset_private.h"
 #include "harness/base/str.h"
 
 #include <criterion/criterion.h>
@@ -175,46 +176,96 @@ Test(db_reset, every_live_strategy_works_under_load, .timeout = 100)
             check_storm(wg_reset_strategy(i));
 }
 
+/* Every change by a server that is stopped before the reset: with a kill, or with its last close.
+ */
+static void check_stopped(const struct wg_reset_strategy_info *info, const char *sql)
+{
+    struct stage stage = stage_open(info->name, sql);
+    for (size_t i = 0; i < change_count(); i++) {
+        const struct change *change = change_at(i);
+        run_change(&stage.worker, (int)(i % 4), change);
+        if (i % 2 == 0)
+            worker_kill(&stage.worker);
+        else
+            worker_stop(&stage.worker);
+        (void)reset_now(stage.set);
+        stage.worker = worker_start(stage.database);
+        char *command = wg_format("sql 0 /* after %s, %s */ SELECT count(*), (SELECT count(*) FROM "
+                                  "note), (SELECT count(*) FROM sqlite_schema) FROM person",
+                                  change->label, info->name);
+        worker_expect(&stage.worker, command, "ok 200|200|5");
+        free(command);
+        expect_template_state(&stage, info);
+    }
+    stage_close(&stage);
+}
+
 Test(db_reset, every_strategy_but_none_resets_what_a_stopped_server_left, .timeout = 60)
 {
     for (size_t i = 0; i < wg_reset_strategy_count(); i++) {
         const struct wg_reset_strategy_info *info = wg_reset_strategy(i);
-        struct stage stage = stage_open(info->name, sample_wal_sql);
-        worker_expect(&stage.worker, "sql 0 DELETE FROM person", "ok");
-        worker_kill(&stage.worker);
-        struct wg_reset_report report = reset_now(stage.set);
-        cr_expect(
-            eq(int, report.databases[0].outcome, info->resets ? WG_RESET_DONE : WG_RESET_KEPT));
-        stage.worker = worker_start(stage.database);
-        worker_expect(&stage.worker, "sql 0 SELECT count(*) FROM person",
-                      info->resets ? "ok 200" : "ok 0");
-        if (info->resets)
-            expect_template_state(&stage, info);
-        stage_close(&stage);
+        if (!info->resets)
+            continue;
+        check_stopped(info, sample_wal_sql);
+        if (!info->keeps_base)
+            check_stopped(info, sample_rollback_sql);
     }
 }
 
-/* Page sizes and encodings; 65536 is written as 1 in the headers. */
-Test(db_reset, every_live_strategy_works_at_every_page_size_and_encoding, .timeout = 100)
+Test(db_reset, none_keeps_what_a_server_left)
 {
-    static const char *const encodings[] = {"UTF-8", "UTF-16le", "UTF-16be"};
+    struct stage stage = stage_open("none", sample_wal_sql);
+    worker_expect(&stage.worker, "sql 0 DELETE FROM person", "ok");
+    struct wg_reset_report report = reset_now(stage.set);
+    cr_expect(eq(int, report.databases[0].outcome, WG_RESET_KEPT));
+    worker_kill(&stage.worker);
+    (void)reset_now(stage.set);
+    stage.worker = worker_start(stage.database);
+    worker_expect(&stage.worker, "sql 0 SELECT count(*) FROM person", "ok 0");
+    stage_close(&stage);
+}
+
+/* 65536 is written as 1 in the headers. The server of a row that is not live is stopped meanwhile.
+ */
+static void check_pages(const struct wg_reset_strategy_info *info, const char *sql)
+{
+    struct stage stage = stage_open(info->name, sql);
+    run_change(&stage.worker, 0, change_called("a new table and index"));
+    run_change(&stage.worker, 1, change_called("growth"));
+    if (!info->live)
+        worker_stop(&stage.worker);
+    (void)reset_now(stage.set);
+    if (!info->live)
+        stage.worker = worker_start(stage.database);
+    worker_expect(&stage.worker, "sql 2 SELECT count(*) FROM note", "ok 200");
+    expect_template_state(&stage, info);
+    stage_close(&stage);
+}
+
+static void check_all_pages(const char *row, const char *encoding)
+{
     for (size_t i = 0; i < wg_reset_strategy_count(); i++) {
         const struct wg_reset_strategy_info *info = wg_reset_strategy(i);
-        if (!is_live(info))
-            continue;
-        for (unsigned page_size = 512, k = 0; page_size <= 65536; page_size *= 2, k++) {
+        for (unsigned page_size = 512; page_size <= 65536 && info->resets; page_size *= 2) {
             char *sql = wg_format("PRAGMA page_size=%u; PRAGMA encoding='%s'; %s", page_size,
-                                  encodings[k % 3], sample_wal_sql);
-            struct stage stage = stage_open(info->name, sql);
-            run_change(&stage.worker, 0, change_called("a new table and index"));
-            run_change(&stage.worker, 1, change_called("growth"));
-            (void)reset_now(stage.set);
-            worker_expect(&stage.worker, "sql 2 SELECT count(*) FROM note", "ok 200");
-            expect_template_state(&stage, info);
-            stage_close(&stage);
+                                  encoding, row);
+            if (row == sample_wal_sql || !info->keeps_base)
+                check_pages(info, sql);
             free(sql);
         }
     }
+}
+
+Test(db_reset, every_strategy_works_at_every_page_size_in_utf_8, .timeout = 100)
+{
+    check_all_pages(sample_wal_sql, "UTF-8");
+    check_all_pages(sample_rollback_sql, "UTF-8");
+}
+
+Test(db_reset, every_strategy_works_at_every_page_size_in_utf_16, .timeout = 100)
+{
+    check_all_pages(sample_wal_sql, "UTF-16le");
+    check_all_pages(sample_rollback_sql, "UTF-16be");
 }
 
 /* ---- the guarded rows ---- */
@@ -236,7 +287,8 @@ Test(db_reset, auto_takes_discard_for_wal_and_backup_for_the_rest)
     const char *why = NULL;
     cr_expect(eq(str, (char *)wg_dbset_database_path(set, 0), "old.db"));
     cr_expect(eq(str, (char *)wg_dbset_strategy(set, 0, &why), "backup"));
-    cr_expect(eq(str, (char *)why, "not in WAL mode"));
+    cr_expect(wg_str_starts(why, "not in WAL mode; a reset copies "), "%s", why);
+    cr_expect(wg_str_ends(why, " pages of 4096 bytes"), "%s", why);
     cr_expect(eq(str, (char *)wg_dbset_database_path(set, 1), "sub/wal.db"));
     cr_expect(eq(str, (char *)wg_dbset_strategy(set, 1, &why), "discard"));
     wg_dbset_destroy(set);
@@ -245,6 +297,27 @@ Test(db_reset, auto_takes_discard_for_wal_and_backup_for_the_rest)
     free(first);
     free(second);
     free(cache);
+}
+
+/* Somebody has the checkpoint lock already: no guard is possible, so the next row is taken. */
+Test(db_reset, auto_falls_back_to_backup_when_there_can_be_no_guard)
+{
+    struct stage stage = stage_open("discard", sample_wal_sql);
+    struct wg_err err = WG_ERR_INIT;
+    struct wg_dbset_entry entry = {.path = stage.database,
+                                   .file = stage.database,
+                                   .template_file = stage.original,
+                                   .wal = true,
+                                   .page_size = 4096,
+                                   .size_bytes = 8192};
+    cr_assert(eq(int, wg_strategy_open(&entry, "auto", &err), 0), "%s", err.message);
+    cr_expect(eq(str, (char *)entry.strategy->info.name, "backup"));
+    cr_expect(wg_str_starts(entry.why, "discard refused: take the checkpoint lock of "), "%s",
+              entry.why);
+    cr_expect(wg_str_ends(entry.why, "; a reset copies 2 pages of 4096 bytes"), "%s", entry.why);
+    entry.strategy->close(&entry);
+    expect_template_state(&stage, wg_reset_strategy(0)); /* the other guard is as it was */
+    stage_close(&stage);
 }
 
 Test(db_reset, a_strategy_that_cannot_work_is_refused_at_the_clone)
