@@ -8,6 +8,7 @@ EXAMPLES is docs/example, whose scripts run as they are. Prints one line per fai
 """
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -37,7 +38,7 @@ def usage_errors(place, template):
     os.mkdir(f"{place}/no template")
     for words, message in (((), "say what to do: template, list, prune, clone, reset, verify, diff or serve"),
                            (("clon",), "unknown action 'clon'; did you mean 'clone'?"),
-                           (("template",), "nothing to build from: give --sql=DB=FILE or --init=COMMAND"),
+                           (("template",), "nothing to build from: give --sql=DB=FILE, --init=COMMAND or"),
                            (("clone", template), "as in: walgrind fixture clone TEMPLATE DIRECTORY"),
                            (("clone", f"{place}/none", f"{place}/x"), f"no template at {place}/none"),
                            (("clone", f"{place}/no template", f"{place}/x"), f"{place}/no template is no template"),
@@ -223,6 +224,31 @@ def serves_a_server(place, template):
         check("and the end is 0", process.wait(timeout=20) == 0)
 
 
+def templates_of_servers(place):
+    """A server that makes its database when it first starts, and the templates and clones of it."""
+    with open(f"{place}/server.py", "w", encoding="ascii") as file:
+        file.write("import http.server, sqlite3, sys\n"
+                   "db = sqlite3.connect(sys.argv[1] + '/own.db', isolation_level=None)\n"
+                   "db.executescript('PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t(a)')\n"
+                   "if not db.execute('SELECT count(*) FROM t').fetchone()[0]:\n"
+                   "    db.execute(\"INSERT INTO t VALUES ('first start')\")\n"
+                   "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[2])),"
+                   " http.server.SimpleHTTPRequestHandler).serve_forever()\n")
+    server = f"cd {shlex.quote(place)} && exec python3 server.py {{data}} {{port}}"
+    words = ("template", f"--server={server}", "--ready=/server.py", f"--input={place}/server.py")
+    done = call(*words)
+    template = done.stdout.splitlines()[-1] if done.stdout else ""
+    check("a server fills its template", done.returncode == 0 and os.listdir(template) == ["own.db"], done.stderr)
+    check("once", call(*words).stdout.strip() == template)
+    done = call("serve", template, f"{place}/own", f"--server={server}", "--ready=/server.py", "--", "sh", "-c",
+                "sqlite3 \"$WALGRIND_DATA/own.db\" 'SELECT a FROM t'")
+    check("its clone is what it left", (done.returncode, done.stdout) == (0, "first start\n"), done.stderr)
+    with open(f"{place}/server.py", "a", encoding="ascii") as file:
+        file.write("# changed\n")
+    again = call(*words)
+    check("again when its program changed", again.returncode == 0 and again.stdout.strip() != template, again.stderr)
+
+
 def examples_work(place):
     pytest = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider"]  # Debian's
     for name, command in (("fixture.sh", ["sh"]), ("fixture_test.py", pytest),
@@ -250,6 +276,7 @@ def main():
         usage_errors(place, template)
         serves(place, template)
         serves_a_server(place, template)
+        templates_of_servers(place)
         examples_work(place)
         with open(f"{template}/app.db", "ab") as file:
             file.write(b"damage")

@@ -197,6 +197,18 @@ def servers_that_fail(place):
     check("a server that dies fails the run", run.code == 1 and len(run.of("server-died")) == 1, run.text)
 
 
+def a_server_that_initialises_itself(place):
+    server = (f"[ -e {{data}}/notes.db ] || (python3 {SERVER} init {{data}}; echo run >>{place}/inits); "
+              f"exec python3 {SERVER} serve {{data}} {{port}}")
+    for _ in range(2):
+        run = Run(place, PYTHON, "--input=" + SERVER, options=[f"--server={server}", "--ready=/health"])
+        check("without --init the server makes the databases", run.code == 0 and len(run.of("verified")) == 1, run.text)
+    with open(f"{place}/inits", encoding="ascii") as file:
+        check("once", file.read() == "run\n")
+    run = Run(place, "echo 1..1; echo ok", options=["--server=python3 -m http.server --bind 127.0.0.1 {port}"])
+    check("one that makes none is refused", run.code == 2 and "made no database in {data}" in run.text, run.text)
+
+
 def rounds(place):
     count = f"{place}/count"
     tests = f"echo >> {count}; test $(wc -l < {count}) -lt 3; echo \"<testsuite><testcase name='t'>"
@@ -316,7 +328,8 @@ def main():
         with open(f"{place}/one.xml", "w", encoding="ascii") as file:
             file.write("<testsuite><testcase name='t'/></testsuite>")
         for part in (python_with_junit, node_with_tap, shell_with_tap, pytest, commands_that_fail, servers_that_fail,
-                     rounds, refusals, configuration, somebody_elses_server, questions, interrupts):
+                     a_server_that_initialises_itself, rounds, refusals, configuration, somebody_elses_server,
+                     questions, interrupts):
             part(place)
         check("no process is left", not left_processes(place), left_processes(place))
         check("no sandbox is left", not [name for name in os.listdir(sandbox) if name[0] != "."], os.listdir(sandbox))

@@ -39,7 +39,7 @@ static const struct row rows[] = {
     {{"list", "-E", "helth | auth"}, 2, "no test matches 'helth'"},
     {{"run", "health", "-E", "auth"}, 2, "'auth' matches none of"},
     {{"rnu", "health"}, 2, "unknown command 'rnu'"},
-    {{"run", "--server=true", "health"}, 2, "--server needs --init"},
+    {{"run", "--server=true", "health"}, 3, "let the server fill {data}: "},
     {{"run", "--server=true", "--init=true", "--server-arg=x", "health"}, 2, "--server-arg"},
     {{"run", "--run-dir=../full", "health"}, 2, "/full already holds a run"},
     {{"run", "--run-dir=../plain", "health"}, 3, "plain: File exists"},

@@ -294,3 +294,58 @@ Test(db_template, a_command_may_leave_journals_and_wals_of_databases_it_closed_b
     wg_template_destroy(tmpl);
     shop_close(&shop);
 }
+
+/* The server of these tests makes its database when it starts; `mode` is of server_stub.c. */
+static void use_server(struct shop *shop, char *mode, char *argv[static 8])
+{
+    static char script[] =
+        "sqlite3 \"$1/self.db\" 'PRAGMA journal_mode=WAL; CREATE TABLE t(a); "
+        "INSERT INTO t VALUES (1)'; echo started; echo run >> \"$1/../../runs\"; "
+        "exec \"$0\" --port \"$2\" --mode \"$3\"";
+    char *words[8] = {"sh", "-c", script, getenv("WALGRIND_STUB"), "{data}", "{port}", mode, NULL};
+    cr_assert(words[3] != NULL, "WALGRIND_STUB is not set");
+    memcpy(argv, words, sizeof words);
+    shop->spec.server = argv;
+    shop->spec.ready_path = "/health";
+}
+
+Test(db_template, a_server_that_initialises_itself_fills_it_once, .timeout = 60)
+{
+    struct shop shop;
+    char *argv[8];
+    shop_open(&shop);
+    use_server(&shop, "serve", argv);
+    cr_expect(get_builds(&shop));
+    struct wg_template *tmpl = get(&shop);
+    cr_expect(not(wg_template_was_built(tmpl)));
+    cr_assert(eq(sz, wg_template_database_count(tmpl), 2), "the server's, and that of the SQL");
+    char *uri = wg_format("file:%s/self.db?immutable=1", wg_template_path(tmpl));
+    char *dump = dump_database(uri);
+    cr_expect(strstr(dump, "1:31|") != NULL, "%s", dump);
+    char *runs = wg_format("%s/templates/runs", shop.cache);
+    struct stat have;
+    cr_assert(eq(int, stat(runs, &have), 0));
+    cr_expect(eq(long, have.st_size, (long)strlen("run\n")), "it was started more than once");
+    wg_template_destroy(tmpl);
+    char *env[] = {"OTHER=1", NULL};
+    shop.spec.server_env = env;
+    cr_expect(get_builds(&shop), "another environment");
+    free(uri);
+    free(dump);
+    free(runs);
+    shop_close(&shop);
+}
+
+Test(db_template, a_server_that_dies_or_does_not_end_makes_none, .timeout = 60)
+{
+    struct shop shop;
+    char *argv[8];
+    shop_open(&shop);
+    use_server(&shop, "die", argv);
+    expect_refused(&shop, WG_ERR_STATE, "let the server fill {data}: ");
+    expect_refused(&shop, WG_ERR_STATE, " | started | ");
+    use_server(&shop, "stubborn", argv);
+    shop.spec.timeout_ms = 2000;
+    expect_refused(&shop, WG_ERR_TIMEOUT, "it did not end within ");
+    shop_close(&shop);
+}

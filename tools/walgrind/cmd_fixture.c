@@ -16,8 +16,9 @@ static const struct wg_option options_table[] = {
     {"init", 0, WG_OPTION_STRING, OPTION(init), "COMMAND",
      "template: shell command that fills {data}, before any --sql.", 0, 0},
     {"input", 0, WG_OPTION_LIST, OPTION(inputs), "PATH",
-     "template: file or directory that --init depends on; it is built again when that changes.", 0,
-     0},
+     "template: file or directory that --init or --server depends on; it is built again when that "
+     "changes.",
+     0, 0},
     {"timeout", 't', WG_OPTION_DURATION, OPTION(timeout_ms), "TIME",
      "template: deadline of the build. Default: 1m.", 0, 0},
     {"unused", 0, WG_OPTION_DURATION, OPTION(unused_ms), "TIME",
@@ -31,10 +32,12 @@ static const struct wg_option options_table[] = {
      "serve: how databases are reset. Default: auto.", 0, 0},
     {"server", 0, WG_OPTION_STRING, OPTION(server), "COMMAND",
      "serve: shell command that starts a server on the clone; {port}, {data}, {url} and {db:NAME} "
-     "are replaced. Its URL is in WALGRIND_URL.",
+     "are replaced. Its URL is in WALGRIND_URL. template: likewise on an empty {data}, which the "
+     "server fills; it is stopped as soon as it is ready. After --init, before any --sql.",
      0, 0},
     {"ready", 0, WG_OPTION_STRING, OPTION(ready), "PATH",
-     "serve: request that the server answers when it is ready. Default: a connection.", 0, 0},
+     "serve, template: path that the server answers when it is ready. Default: a connection.", 0,
+     0},
     {"port", 0, WG_OPTION_INT, OPTION(port), "N", "serve: port on 127.0.0.1. Default: a free one.",
      0, 65535},
     {"keep", 0, WG_OPTION_FLAG, OPTION(keep), NULL,

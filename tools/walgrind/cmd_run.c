@@ -174,16 +174,13 @@ static int choose_server(struct session *session, struct wg_err *err)
     if (options->server_url)
         return choose_url(options, err);
     if (options->server) {
-        if (!options->init)
-            return wg_err_set(
-                err, WG_ERR_USAGE,
-                "--server needs --init: the command that fills {data} with databases");
         if (options->server_args.count > 0 || options->init_args.count > 0)
             return wg_err_set(err, WG_ERR_USAGE,
                               "--server-arg and --init-arg are for the reference server; put them "
                               "into --server and --init");
         wg_shell_server_command(options->server, &session->server_argv);
-        wg_shell_server_command(options->init, &session->init_argv);
+        if (options->init)
+            wg_shell_server_command(options->init, &session->init_argv);
         session->ready_path = options->ready;
     } else {
         if (wg_locate_refserver(&session->refserver, err) != 0)
@@ -260,12 +257,21 @@ static int build_template(struct session *session, struct wg_err *err)
         .command = session->init_argv.items,
         .inputs = session->inputs.items,
     };
+    if (session->init_argv.count == 0) { /* the server initialises itself */
+        spec.server = session->server_argv.items;
+        spec.server_env = session->server_env.items;
+        spec.ready_path = session->ready_path;
+    }
     /* What is perturbed is the work on the clones, not the making of the template. */
     wg_perturb_withdraw();
     int made = wg_template_get(&spec, &session->tmpl, err);
     wg_perturb_apply(&session->options.perturb);
     if (made != 0)
         return -1;
+    if (session->init_argv.count == 0 && wg_template_database_count(session->tmpl) == 0)
+        return wg_err_set(err, WG_ERR_USAGE,
+                          "the server made no database in {data} when it started; give the command "
+                          "that does with --init");
     uint64_t bytes = 0;
     if (wg_tree_size(wg_template_path(session->tmpl), &bytes, err) != 0)
         return -1;

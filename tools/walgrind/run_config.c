@@ -76,10 +76,12 @@ const struct wg_option wg_run_config_options[] = {
      0, 0},
     {"init", 0, WG_OPTION_STRING, OPTION(init), "COMMAND",
      "Shell command that fills {data} with fresh databases, once; its result is cached as template. "
-     "Needed with --server.",
+     "Default with --server: the server itself, started once on an empty directory.",
      0, 0},
     {"input", 0, WG_OPTION_LIST, OPTION(inputs), "PATH",
-     "File or directory that --init depends on: the template is rebuilt when it changes.", 0, 0},
+     "File or directory that the databases of --init or of the server depend on: the template is "
+     "rebuilt when it changes.",
+     0, 0},
     {"ready", 0, WG_OPTION_STRING, OPTION(ready), "PATH",
      "Path that the server answers once it is ready. Default: /health for the reference server, else "
      "a TCP connection is enough.",
