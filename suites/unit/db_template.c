@@ -302,7 +302,8 @@ static void use_server(struct shop *shop, char *mode, char *argv[static 8])
         "sqlite3 \"$1/self.db\" 'PRAGMA journal_mode=WAL; CREATE TABLE t(a); "
         "INSERT INTO t VALUES (1)'; echo started; echo run >> \"$1/../../runs\"; "
         "exec \"$0\" --port \"$2\" --mode \"$3\"";
-    char *words[8] = {"sh", "-c", script, getenv("WALGRIND_STUB"), "{data}", "{port}", mode, NULL};
+    char *words[8] = {"sh",     "-c",     (char *)script, getenv("WALGRIND_STUB"),
+                      "{data}", "{port}", mode,           NULL};
     cr_assert(words[3] != NULL, "WALGRIND_STUB is not set");
     memcpy(argv, words, sizeof words);
     shop->spec.server = argv;
