@@ -298,7 +298,7 @@ Test(db_template, a_command_may_leave_journals_and_wals_of_databases_it_closed_b
 /* The server of these tests makes its database when it starts; `mode` is of server_stub.c. */
 static void use_server(struct shop *shop, char *mode, char *argv[static 8])
 {
-    static char script[] =
+    static const char script[] =
         "sqlite3 \"$1/self.db\" 'PRAGMA journal_mode=WAL; CREATE TABLE t(a); "
         "INSERT INTO t VALUES (1)'; echo started; echo run >> \"$1/../../runs\"; "
         "exec \"$0\" --port \"$2\" --mode \"$3\"";
