@@ -222,6 +222,14 @@ static bool dir_readonly(const struct wg_diag_view *view)
            (failed_with(view, WG_TRACE_OPEN, EACCES) || failed_with(view, WG_TRACE_OPEN, EROFS));
 }
 
+/* The probe looked into the index when the lock was granted. */
+static bool wal_reset_bug(const struct wg_diag_view *view)
+{
+    const struct wg_trace_event *event = view->event;
+    return event->type == WG_TRACE_LOCK && event->role == WG_TRACE_ROLE_SHM && worked(view) &&
+           event->record->ino2 != 0 && !(event->record->lock_type & WG_TRACE_LOCK_QUERY);
+}
+
 const struct wg_detector wg_detectors[] = {
     {"close-drops-locks", WG_DIAG_ERROR, "a close() dropped SQLite's locks on %s",
      "Code that is not SQLite opened the database file and closed it again, as a copy, a hash or a "
@@ -328,6 +336,14 @@ const struct wg_detector wg_detectors[] = {
      "Remove -wal and -shm with the database, or move the files in as a whole; or restore through "
      "SQLite: the backup API with the database as target.",
      WG_DIAG_AT_ONCE, false, NULL},
+    {"wal-reset-bug", WG_DIAG_ERROR,
+     "the index of the WAL of %s counts more frames as checkpointed than there are",
+     "A checkpoint and the commit that begins the WAL anew met in an unlucky order, as SQLite 3.7.0 "
+     "to 3.51.2 lets them. Further checkpoints skip frames that were never copied: acknowledged "
+     "commits are lost, or indexes are malformed.",
+     "Upgrade SQLite to 3.51.3, 3.50.7, 3.44.6 or newer; until then let one connection do all "
+     "checkpoints, or use wal_checkpoint(RESTART).",
+     WG_DIAG_AT_ONCE, true, wal_reset_bug},
     {"copy-live", WG_DIAG_ERROR, "%s was copied without its WAL while it was in use",
      "What was committed lies in the WAL until a checkpoint: the copy lacks it, and when pages were "
      "being written, it is malformed. The copy was opened afterwards.",

@@ -420,8 +420,7 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
         struct wg_trace_event event;
         wg_trace_get(trace, i, &event);
         see(&fold, &event);
-        if (!(event.record->flags & WG_TRACE_INJECTED))
-            wg_sql_fold_see(sql, &event);
+        wg_sql_fold_see(sql, &event);
     }
     wg_sql_fold_destroy(sql);
     if (ret_findings->count > 0)

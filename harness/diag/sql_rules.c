@@ -494,7 +494,9 @@ static void see_file(struct wg_sql_fold *fold, const struct wg_trace_event *even
 void wg_sql_fold_see(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
     judge_until(fold, event->time_ns);
-    if (is_statement(event))
+    if (event->record->flags & WG_TRACE_INJECTED) {
+        /* What was made to fail is nobody's fault. */
+    } else if (is_statement(event))
         see_statement(fold, event);
     else if (event->type == WG_TRACE_SQL_OVERLAP)
         fold->report(fold->context, "thread-misuse", event, event->database);

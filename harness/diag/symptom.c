@@ -32,6 +32,7 @@ static const struct wg_symptom symptoms[] = {
     {"fsize-limit", NULL, {778}},
     {"as-limit", NULL, {5386}},
     {"stale-wal", NULL, {11, 779, 26}},
+    {"wal-reset-bug", NULL, {11, 779}},
     {"copy-live", NULL, {11, 779}},
     {"immutable", NULL, {11}},
     {"nolock", NULL, {5898, 11}},

@@ -116,7 +116,7 @@ int wg_call_ioctl(int fd, unsigned long request, ...)
 
 /* --- mappings ------------------------------------------------------------------------------- */
 
-static void remember_map(uintptr_t start, size_t size, const struct wg_fd *entry)
+static void remember_map(uintptr_t start, size_t size, off_t offset, const struct wg_fd *entry)
 {
     for (int i = 0; i < WG_PROBE_MAPS; i++) {
         struct wg_map *map = &wg_probe.maps[i];
@@ -124,6 +124,7 @@ static void remember_map(uintptr_t start, size_t size, const struct wg_fd *entry
         if (!atomic_compare_exchange_strong(&map->start, &none, start))
             continue;
         map->size = size;
+        map->offset = offset;
         map->path = entry->path;
         map->database = entry->database;
         map->dev = entry->dev;
@@ -161,7 +162,7 @@ void *wg_call_mmap(void *at, size_t size, int protection, int flags, int fd, off
     note.ordinary = !failed;
     note.stack = failed;
     if (!failed)
-        remember_map((uintptr_t)result, size, entry);
+        remember_map((uintptr_t)result, size, offset, entry);
     wg_note_end(&note);
     return result;
 }

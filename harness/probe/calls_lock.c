@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -34,6 +35,34 @@ static int64_t start_of(int fd, const struct flock *lock)
     return base + lock->l_start;
 }
 
+/*
+ * The index of a WAL (sqlite.org/walformat.html, section 2.2): two copies of a header of 48 bytes,
+ * then nBackfill, how many frames are in the database already. Who has just been granted the WRITE
+ * lock must find no more of them than there are frames (mxFrame): both are changed under that lock
+ * alone, but for nBackfill by a checkpoint, which only may come near. If there are more, the next
+ * checkpoints will skip frames that were never copied. Returns nBackfill << 32 | mxFrame then, 0
+ * when all is well or the header is not to be trusted (SQLite will recover it).
+ */
+static uint64_t contradiction_in_index(const struct wg_fd *entry)
+{
+    enum { VERSION = 0, IS_INIT = 12, MX_FRAME = 16, HEADER = 48, BACKFILL = 96 };
+    for (uint32_t i = 0; i < WG_PROBE_MAPS; i++) {
+        const struct wg_map *map = &wg_probe.maps[i];
+        uintptr_t start = atomic_load_explicit(&map->start, memory_order_acquire);
+        if (start == 0 || map->ino != entry->ino || map->dev != entry->dev || map->offset != 0)
+            continue;
+        const unsigned char *index = (const void *)start; /* NOLINT(performance-no-int-to-ptr) */
+        uint32_t version, frames, backfilled;
+        memcpy(&version, index + VERSION, sizeof version);
+        memcpy(&frames, index + MX_FRAME, sizeof frames);
+        memcpy(&backfilled, index + BACKFILL, sizeof backfilled);
+        if (version != 3007000 || index[IS_INIT] != 1 || memcmp(index, index + HEADER, HEADER) != 0)
+            return 0;
+        return backfilled > frames ? (uint64_t)backfilled << 32 | frames : 0;
+    }
+    return 0;
+}
+
 static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int command,
                       struct flock *lock)
 {
@@ -60,10 +89,14 @@ static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int comma
     } else if (result == 0 && !(note.record.lock_type & WG_TRACE_LOCK_OFD)) {
         wg_probe_locked(entry, type, note.record.offset, note.record.length);
     }
+    if (result == 0 && type == F_WRLCK && command == F_SETLK && entry->role == WG_TRACE_ROLE_SHM &&
+        note.record.offset == WG_TRACE_SHM_LOCK_FIRST && note.record.length == 1)
+        note.record.ino2 = contradiction_in_index(entry);
     bool busy = result != 0 && (note.record.error == EAGAIN || note.record.error == EACCES);
     bool first_foreign = (note.record.flags & WG_TRACE_INHERITED) &&
                          !(atomic_fetch_or(&entry->marks, WG_FD_FOREIGN) & WG_FD_FOREIGN);
-    note.stack = first_foreign || (result != 0 && !busy);
+    bool contradiction = command == F_SETLK && note.record.ino2 != 0;
+    note.stack = first_foreign || contradiction || (result != 0 && !busy);
     wg_note_end(&note);
     return result;
 }

@@ -12,6 +12,7 @@ void wg_sql_begin(struct wg_note *note, const struct wg_sql_from *from, enum wg_
 {
     wg_note_begin(note, type, call, from->caller);
     note->record.connection = (uintptr_t)db;
+    note->strikes = wg_probe_strikes;
     if (!connection || !wg_probe_live())
         return;
     note->record.database = wg_probe_name_ref(atomic_load(&connection->database));
@@ -32,6 +33,8 @@ void wg_sql_outcome(struct wg_note *note, const struct wg_sql_from *from,
         return;
     int extended = valid && library->extended_errcode ? library->extended_errcode(db) : code;
     note->record.error = (extended & 0xff) == (code & 0xff) ? extended : code;
+    if (note->strikes != wg_probe_strikes)
+        note->record.flags |= WG_TRACE_INJECTED;
     /* A program that tries again and again must not be slowed down by stacks. */
     uint32_t count = connection ? atomic_fetch_add(&connection->failures, 1) + 1 : 1;
     note->stack = (count & (count - 1)) == 0;

@@ -219,16 +219,29 @@ static struct wg_module *add_module(const struct dl_find_object *found, uint32_t
     return module;
 }
 
+static bool lies_in(uintptr_t at, struct wg_module *module)
+{
+    return atomic_load_explicit(&module->state, memory_order_acquire) == 2 && at >= module->start &&
+           at < module->end;
+}
+
 struct wg_module *wg_probe_module(const void *address)
 {
     uintptr_t at = (uintptr_t)address;
+    /* The same few places call again and again. */
+    _Atomic uint16_t *hint = &wg_probe.hints[(at ^ (at >> 12)) % WG_PROBE_HINTS];
+    struct wg_module *likely = &wg_probe.modules[atomic_load_explicit(hint, memory_order_relaxed)];
+    if (lies_in(at, likely))
+        return likely;
     for (uint32_t slot = 0; slot < WG_PROBE_MODULES; slot++) {
         struct wg_module *module = &wg_probe.modules[slot];
         uint32_t state = atomic_load_explicit(&module->state, memory_order_acquire);
         if (state == 0)
             break;
-        if (state == 2 && at >= module->start && at < module->end)
+        if (state == 2 && at >= module->start && at < module->end) {
+            atomic_store_explicit(hint, (uint16_t)slot, memory_order_relaxed);
             return module;
+        }
     }
     struct dl_find_object found;
     if (_dl_find_object((void *)address, &found) != 0)

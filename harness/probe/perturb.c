@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+__thread uint32_t wg_probe_strikes;
+
 static uint64_t mix(uint64_t value)
 {
     /* splitmix64's finaliser (Steele, Lea, Flood 2014) */
@@ -202,6 +204,7 @@ bool wg_perturb_strikes_now(struct wg_note *note, const char *database, size_t s
             !strikes(rule, i, note->record.type, (int64_t)size, &number, &left))
             continue;
         note->record.flags |= WG_TRACE_INJECTED;
+        wg_probe_strikes++;
         record_fault(note, rule, number);
         if (left > 0 && cut) {
             *cut = left;

@@ -54,6 +54,7 @@
 #define WG_PROBE_BUCKETS 8192                /* of the hash of names */
 #define WG_PROBE_INTERN  16384               /* strings of the trace file found again */
 #define WG_PROBE_MODULES 512
+#define WG_PROBE_HINTS   512                  /* calling addresses whose module is found at once */
 #define WG_PROBE_CHUNK   (UINT64_C(64) << 10) /* bytes of the trace file made real at once */
 #define WG_PROBE_CHUNKS  1024
 #define WG_PROBE_MAPS    64
@@ -147,6 +148,7 @@ struct wg_map {
     size_t size;
     const struct wg_name *path, *database;
     uint64_t dev, ino;
+    int64_t offset; /* in the file */
     uint8_t role;
 };
 
@@ -159,6 +161,7 @@ struct wg_probe {
     _Atomic uint32_t names_next;
     _Atomic uint32_t buckets[WG_PROBE_BUCKETS]; /* offsets of names */
     struct wg_module modules[WG_PROBE_MODULES];
+    _Atomic uint16_t hints[WG_PROBE_HINTS]; /* slots of modules, by address */
     struct wg_map maps[WG_PROBE_MAPS];
     _Atomic uint32_t map_count;
     struct wg_probe_local *local;
@@ -277,8 +280,9 @@ extern __thread uintptr_t wg_probe_connection __attribute__((tls_model("initial-
 struct wg_note {
     struct wg_trace_record record;
     int saved_errno;
-    bool stack;    /* take native and script frames */
-    bool ordinary; /* what SQLite does all day: belongs into the ring */
+    uint32_t strikes; /* of this thread before the call */
+    bool stack;       /* take native and script frames */
+    bool ordinary;    /* what SQLite does all day: belongs into the ring */
 };
 /* Starts a record of a call; takes the time. Everything after it may change errno. */
 void wg_note_begin(struct wg_note *note, enum wg_trace_type type, enum wg_trace_call call,
@@ -294,6 +298,8 @@ void wg_note_took(struct wg_note *note);
 void wg_note_end(struct wg_note *note);
 
 /* --- perturb.c --- */
+/* How many calls of this thread were made to fail. */
+extern __thread uint32_t wg_probe_strikes __attribute__((tls_model("initial-exec")));
 /* Reads the environment; after the names of the program are known. */
 void wg_perturb_start(void);
 /* In a forked child, once it has its file. */

@@ -71,86 +71,88 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
  * Recorded are calls on files that belong to a database family, or may: see `role`. Successful
  * reads by SQLite are left out.
  */
-#define WG_TRACE_TYPES(X)                                                                           \
-    X(NONE, "none", RARE, "no record")                                                              \
-    X(PROCESS, "process", RARE,                                                                     \
-      "the probe began in this image; result: parent pid, offset: 1 after exec, length: real uid")  \
-    X(FORKED, "forked", RARE,                                                                       \
-      "this process began as a fork; result: parent pid, offset: start_ns of the parent's file")    \
-    X(FORK, "fork", RARE, "result: pid of the child, in the parent")                                \
-    X(EXEC, "exec", RARE, "about to exec path, text: its arguments; with error: it failed")         \
-    X(EXIT, "exit", RARE, "regular end (exit, return from main); result: status")                   \
-    X(KILL, "kill", RARE, "sent signal `offset` to pid `length` (kill, killpg)")                    \
-    X(MODULE, "module", RARE,                                                                       \
-      "path is mapped at addresses offset..offset+length; ino2: load bias to subtract from an "     \
-      "address to get one of the file; result: 1 it exports the SQLite API, 2 it contains SQLite "  \
-      "without exporting it; text: version of that SQLite, if known")                               \
-    X(OPEN, "open", RARE,                                                                           \
-      "result: new descriptor or -1; offset: mode, length: flags (O_*); dev and ino: what was "     \
-      "opened; ino2: the inode that the path named before, when O_CREAT or O_TRUNC was given")      \
-    X(CLOSE, "close", RARE,                                                                         \
-      "held: POSIX locks of this process on the inode, all of which the call drops; open_count: "   \
-      "descriptors of this process on the inode before the call, this one among them")              \
-    X(DUP, "dup", RARE, "result: the new descriptor, length: the one that was closed by it or -1")  \
-    X(READ, "read", FREQUENT, "offset (-1: at the file position), length: bytes asked for")         \
-    X(WRITE, "write", FREQUENT, "offset (-1: at the file position), length: bytes given")           \
-    X(TRUNCATE, "truncate", RARE, "length: the new size, offset: the old one")                      \
-    X(ALLOCATE, "allocate", FREQUENT, "fallocate and the like; offset, length")                     \
-    X(SYNC, "sync", FREQUENT, "fsync, fdatasync, msync")                                            \
-    X(COPY, "copy", RARE,                                                                           \
-      "copy_file_range, sendfile, splice, FICLONE; fd, dev, ino, path: the side in a family; "      \
-      "path2: the other side; offset: 0 the family is the source, 1 it is the target; length")      \
-    X(MAP, "map", RARE, "mmap; offset, length, result: address; mode of access in ino2 (PROT_*)")   \
-    X(UNMAP, "unmap", FREQUENT, "munmap of a mapped family file; offset: address, length")          \
-    X(LOCK, "lock", FREQUENT,                                                                       \
-      "POSIX or OFD lock; lock_type; offset: start, length: bytes (0: to the end); for F_GETLK "    \
-      "result is the pid of the holder or 0 when it was free, and ino2 the lock_type found")        \
-    X(FLOCK, "flock", FREQUENT, "flock or lockf; lock_type; length: operation")                     \
-    X(UNLINK, "unlink", RARE, "unlink, unlinkat, remove; offset: links of the inode before")        \
-    X(RENAME, "rename", RARE,                                                                       \
-      "from path to path2; ino: the file moved, ino2: the file replaced at path2, 0 if none; role " \
-      "and database of path2 when only that is in a family; offset: 1 when the role is path2's")    \
-    X(LINK, "link", RARE, "path2 becomes another name of path; text of symlink in path")            \
-    X(CHMOD, "chmod", RARE, "chmod, chown; offset: new mode or uid, length: gid")                   \
-    X(RMDIR, "rmdir", RARE, "a directory that held a family of this process")                       \
-    X(STAT, "stat", FREQUENT, "only failures of fstat, stat, access on a family's files")           \
-    X(SQL_OPEN, "sql-open", RARE,                                                                   \
-      "sqlite3_open*; connection; path: name or URI as given, text: VFS name; offset: flags; "      \
-      "result: 1 when it has a mutex; error: extended result code")                                 \
-    X(SQL_CLOSE, "sql-close", RARE,                                                                 \
-      "sqlite3_close*; connection; length: 1 when a transaction was open; error: result code")      \
-    X(SQL_PREPARE, "sql-prepare", FREQUENT,                                                         \
-      "connection; text: SQL; offset: the statement; length: 1 when a transaction is open "         \
-      "afterwards; error: extended result code")                                                    \
-    X(SQL_STEP, "sql-step", FREQUENT,                                                               \
-      "connection; text: SQL; offset: the statement; length as of sql-prepare; result: 100 row, "   \
-      "101 done or the code; error: extended result code of a failure; of a run only the first "    \
-      "step, the one that ends it, and failures")                                                   \
-    X(SQL_RESET, "sql-reset", FREQUENT,                                                             \
-      "sqlite3_reset, sqlite3_finalize of a statement that was still running; offset: it; text: "   \
-      "SQL; length as of sql-prepare")                                                              \
-    X(SQL_EXEC, "sql-exec", FREQUENT,                                                               \
-      "connection; text: SQL; length as of sql-prepare; error: extended result code")               \
-    X(SQL_LOG, "sql-log", RARE, "SQLite's own log; error: its code, text: its words")               \
-    X(SQL_CONFIG, "sql-config", RARE,                                                               \
-      "sqlite3_config, busy_timeout, enable_shared_cache; connection or 0; offset: which option "   \
-      "(of sqlite3_config) or milliseconds; call tells them apart; error: result code")             \
-    X(SQL_BACKUP, "sql-backup", RARE,                                                               \
-      "sqlite3_backup_init; connection: target, offset: source connection")                         \
-    X(LIMIT, "limit", RARE, "setrlimit; offset: resource, length: new soft limit")                  \
-    X(MARK, "mark", RARE, "written by the harness: text names what begins or ends")                 \
-    X(FAULT, "fault", RARE,                                                                         \
-      "a fault or delay that was asked for, before the call that it befell; text: the "             \
-      "specification or \"delay\"; result: type of that call's record, length: number of the "      \
-      "matching call, offset: microseconds of a delay, error: what the call is made to fail with")  \
-    X(ACCEPT, "accept", RARE,                                                                       \
-      "only failures for want of a descriptor (EMFILE, ENFILE); fd, dev, ino, path: a database "    \
-      "that the process has open")                                                                  \
-    X(SQL_CHECKPOINT, "sql-checkpoint", RARE,                                                       \
-      "sqlite3_wal_checkpoint*; connection; offset: mode; result: frames in the WAL, ino2: frames " \
-      "in the database, both -1 when unknown; error: extended result code")                         \
-    X(SQL_OVERLAP, "sql-overlap", RARE,                                                             \
-      "during a call on a connection without mutex another thread called on it too; offset: tid "   \
+#define WG_TRACE_TYPES(X)                                                                            \
+    X(NONE, "none", RARE, "no record")                                                               \
+    X(PROCESS, "process", RARE,                                                                      \
+      "the probe began in this image; result: parent pid, offset: 1 after exec, length: real uid")   \
+    X(FORKED, "forked", RARE,                                                                        \
+      "this process began as a fork; result: parent pid, offset: start_ns of the parent's file")     \
+    X(FORK, "fork", RARE, "result: pid of the child, in the parent")                                 \
+    X(EXEC, "exec", RARE, "about to exec path, text: its arguments; with error: it failed")          \
+    X(EXIT, "exit", RARE, "regular end (exit, return from main); result: status")                    \
+    X(KILL, "kill", RARE, "sent signal `offset` to pid `length` (kill, killpg)")                     \
+    X(MODULE, "module", RARE,                                                                        \
+      "path is mapped at addresses offset..offset+length; ino2: load bias to subtract from an "      \
+      "address to get one of the file; result: 1 it exports the SQLite API, 2 it contains SQLite "   \
+      "without exporting it; text: version of that SQLite, if known")                                \
+    X(OPEN, "open", RARE,                                                                            \
+      "result: new descriptor or -1; offset: mode, length: flags (O_*); dev and ino: what was "      \
+      "opened; ino2: the inode that the path named before, when O_CREAT or O_TRUNC was given")       \
+    X(CLOSE, "close", RARE,                                                                          \
+      "held: POSIX locks of this process on the inode, all of which the call drops; open_count: "    \
+      "descriptors of this process on the inode before the call, this one among them")               \
+    X(DUP, "dup", RARE, "result: the new descriptor, length: the one that was closed by it or -1")   \
+    X(READ, "read", FREQUENT, "offset (-1: at the file position), length: bytes asked for")          \
+    X(WRITE, "write", FREQUENT, "offset (-1: at the file position), length: bytes given")            \
+    X(TRUNCATE, "truncate", RARE, "length: the new size, offset: the old one")                       \
+    X(ALLOCATE, "allocate", FREQUENT, "fallocate and the like; offset, length")                      \
+    X(SYNC, "sync", FREQUENT, "fsync, fdatasync, msync")                                             \
+    X(COPY, "copy", RARE,                                                                            \
+      "copy_file_range, sendfile, splice, FICLONE; fd, dev, ino, path: the side in a family; "       \
+      "path2: the other side; offset: 0 the family is the source, 1 it is the target; length")       \
+    X(MAP, "map", RARE, "mmap; offset, length, result: address; mode of access in ino2 (PROT_*)")    \
+    X(UNMAP, "unmap", FREQUENT, "munmap of a mapped family file; offset: address, length")           \
+    X(LOCK, "lock", FREQUENT,                                                                        \
+      "POSIX or OFD lock; lock_type; offset: start, length: bytes (0: to the end); for F_GETLK "     \
+      "result is the pid of the holder or 0 when it was free, and ino2 the lock_type found; of the " \
+      "WRITE lock on a -shm ino2 is nBackfill << 32 | mxFrame when the index says that more frames " \
+      "were checkpointed than there are")                                                            \
+    X(FLOCK, "flock", FREQUENT, "flock or lockf; lock_type; length: operation")                      \
+    X(UNLINK, "unlink", RARE, "unlink, unlinkat, remove; offset: links of the inode before")         \
+    X(RENAME, "rename", RARE,                                                                        \
+      "from path to path2; ino: the file moved, ino2: the file replaced at path2, 0 if none; role "  \
+      "and database of path2 when only that is in a family; offset: 1 when the role is path2's")     \
+    X(LINK, "link", RARE, "path2 becomes another name of path; text of symlink in path")             \
+    X(CHMOD, "chmod", RARE, "chmod, chown; offset: new mode or uid, length: gid")                    \
+    X(RMDIR, "rmdir", RARE, "a directory that held a family of this process")                        \
+    X(STAT, "stat", FREQUENT, "only failures of fstat, stat, access on a family's files")            \
+    X(SQL_OPEN, "sql-open", RARE,                                                                    \
+      "sqlite3_open*; connection; path: name or URI as given, text: VFS name; offset: flags; "       \
+      "result: 1 when it has a mutex; error: extended result code")                                  \
+    X(SQL_CLOSE, "sql-close", RARE,                                                                  \
+      "sqlite3_close*; connection; length: 1 when a transaction was open; error: result code")       \
+    X(SQL_PREPARE, "sql-prepare", FREQUENT,                                                          \
+      "connection; text: SQL; offset: the statement; length: 1 when a transaction is open "          \
+      "afterwards; error: extended result code")                                                     \
+    X(SQL_STEP, "sql-step", FREQUENT,                                                                \
+      "connection; text: SQL; offset: the statement; length as of sql-prepare; result: 100 row, "    \
+      "101 done or the code; error: extended result code of a failure; of a run only the first "     \
+      "step, the one that ends it, and failures")                                                    \
+    X(SQL_RESET, "sql-reset", FREQUENT,                                                              \
+      "sqlite3_reset, sqlite3_finalize of a statement that was still running; offset: it; text: "    \
+      "SQL; length as of sql-prepare")                                                               \
+    X(SQL_EXEC, "sql-exec", FREQUENT,                                                                \
+      "connection; text: SQL; length as of sql-prepare; error: extended result code")                \
+    X(SQL_LOG, "sql-log", RARE, "SQLite's own log; error: its code, text: its words")                \
+    X(SQL_CONFIG, "sql-config", RARE,                                                                \
+      "sqlite3_config, busy_timeout, enable_shared_cache; connection or 0; offset: which option "    \
+      "(of sqlite3_config) or milliseconds; call tells them apart; error: result code")              \
+    X(SQL_BACKUP, "sql-backup", RARE,                                                                \
+      "sqlite3_backup_init; connection: target, offset: source connection")                          \
+    X(LIMIT, "limit", RARE, "setrlimit; offset: resource, length: new soft limit")                   \
+    X(MARK, "mark", RARE, "written by the harness: text names what begins or ends")                  \
+    X(FAULT, "fault", RARE,                                                                          \
+      "a fault or delay that was asked for, before the call that it befell; text: the "              \
+      "specification or \"delay\"; result: type of that call's record, length: number of the "       \
+      "matching call, offset: microseconds of a delay, error: what the call is made to fail with")   \
+    X(ACCEPT, "accept", RARE,                                                                        \
+      "only failures for want of a descriptor (EMFILE, ENFILE); fd, dev, ino, path: a database "     \
+      "that the process has open")                                                                   \
+    X(SQL_CHECKPOINT, "sql-checkpoint", RARE,                                                        \
+      "sqlite3_wal_checkpoint*; connection; offset: mode; result: frames in the WAL, ino2: frames "  \
+      "in the database, both -1 when unknown; error: extended result code")                          \
+    X(SQL_OVERLAP, "sql-overlap", RARE,                                                              \
+      "during a call on a connection without mutex another thread called on it too; offset: tid "    \
       "of that thread")
 
 enum wg_trace_type {
@@ -232,12 +234,13 @@ enum wg_trace_lock {
 /* flags of a record */
 #define WG_TRACE_CUT       0x0001u /* a string was cut or found no room */
 #define WG_TRACE_INHERITED 0x0002u /* the descriptor or connection was opened by another pid */
-#define WG_TRACE_INJECTED  0x0004u /* the result was asked for by a fault specification */
-#define WG_TRACE_DELAYED   0x0008u /* held back by a perturbation */
-#define WG_TRACE_UNLINKED  0x0010u /* the inode had no name any more when the call was made */
-#define WG_TRACE_LINKS     0x0020u /* the inode had more than one name */
-#define WG_TRACE_MOVED     0x0040u /* the path named another inode than the descriptor's */
-#define WG_TRACE_OUTSIDE   0x0080u /* seen from outside the process (rare-call tracer) */
+#define WG_TRACE_INJECTED                                                                          \
+    0x0004u /* the result, or that of a call in it, was asked for by a fault */
+#define WG_TRACE_DELAYED  0x0008u /* held back by a perturbation */
+#define WG_TRACE_UNLINKED 0x0010u /* the inode had no name any more when the call was made */
+#define WG_TRACE_LINKS    0x0020u /* the inode had more than one name */
+#define WG_TRACE_MOVED    0x0040u /* the path named another inode than the descriptor's */
+#define WG_TRACE_OUTSIDE  0x0080u /* seen from outside the process (rare-call tracer) */
 
 /* One record: 128 bytes, no padding. */
 struct wg_trace_record {

@@ -101,7 +101,7 @@ def documented(walgrind, rows):
         page = file.read()
     shown = {row.id for row in rows}
     return [f"{name} has no row here" for name in ids if name not in shown] + \
-        [f"{name} is not in docs/diagnosis.md" for name in ids if f"### {name}\n" not in page] + \
+        [f"{name} is not in docs/diagnosis.md" for name in ids if f"(diagnosis/{name}.md)" not in page] + \
         [f"{name} is not a detector" for name in shown if name not in ids]
 
 

@@ -111,11 +111,78 @@ static void writes_after_its_read_transaction(void)
     read_and_write("BEGIN", "COMMIT");
 }
 
+/* --- the WAL-reset bug ---------------------------------------------------------------------- */
+
+struct window {
+    sqlite3_io_methods
+        methods; /* those of SQLite's file but for xUnfetch; first: files point here */
+    int (*unfetch)(sqlite3_file *, sqlite3_int64, void *);
+    sqlite3 *writer; /* commits once; NULL: nothing is done */
+};
+
+/* Between the two looks of a checkpoint at the index SQLite makes this call alone. */
+static int commit_in_window(sqlite3_file *file, sqlite3_int64 offset, void *page)
+{
+    struct window *window = (void *)file->pMethods;
+    sqlite3 *writer = window->writer;
+    window->writer = NULL;
+    if (writer)
+        use(writer);
+    return window->unfetch(file, offset, page);
+}
+
+static sqlite3 *connect_without_checkpoints(void)
+{
+    sqlite3 *connection = connect_to(DB, "wal");
+    sqlite3_wal_autocheckpoint(connection, 0);
+    return connection;
+}
+
+static void checkpoint(sqlite3 *connection)
+{
+    sqlite3_wal_checkpoint_v2(connection, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+static void commit_beside_a_checkpoint(bool in_window)
+{
+    struct window window = {.writer = NULL};
+    sqlite3_file *file = NULL;
+    if (sqlite3_libversion_number() >= 3051003)
+        _exit(CANNOT);
+    sqlite3 *writer = connect_without_checkpoints();
+    sqlite3 *checkpointer = connect_without_checkpoints();
+    must(sqlite3_file_control(checkpointer, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK);
+    window.methods = *file->pMethods;
+    window.unfetch = window.methods.xUnfetch;
+    window.methods.xUnfetch = commit_in_window;
+    file->pMethods = &window.methods;
+    for (int i = 0; i < 20; i++)
+        use(writer);
+    checkpoint(writer);
+    window.writer = in_window ? writer : NULL;
+    checkpoint(checkpointer);
+    accuse(getpid());
+    use(writer);
+    use(writer);
+    _exit(0);
+}
+
+static void commits_within_a_checkpoint(void)
+{
+    commit_beside_a_checkpoint(true);
+}
+
+static void commits_after_a_checkpoint(void)
+{
+    commit_beside_a_checkpoint(false);
+}
+
 const struct mechanism sql_mechanisms[] = {
     MECHANISM("thread-misuse", uses_a_connection_in_two_threads,
               hands_a_connection_to_another_thread, "sqlite3_exec"),
     MECHANISM("busy-zero", sets_no_busy_timeout, sets_none_but_tries_again, "sqlite3_exec"),
     MECHANISM("busy-snapshot", writes_on_what_it_read_before, writes_after_its_read_transaction,
               "sqlite3_exec"),
+    MECHANISM("wal-reset-bug", commits_within_a_checkpoint, commits_after_a_checkpoint, "fcntl"),
     {0},
 };

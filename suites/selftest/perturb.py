@@ -89,6 +89,16 @@ def a_disk_is_full_after_so_many_bytes(place):
 
 
 @check
+def a_lock_that_is_refused_is_no_contention(place):
+    code, said, trace, findings = place.sqlite(["--fault=eagain:call=fcntl,role=database,nth=5"],
+                                               "CREATE TABLE t(a); INSERT INTO t VALUES(1)")
+    return [text for text, wrong in (
+        (f"exit code {code} and {said!r}", code == 0 or "database is locked (5)" not in said),
+        (f"struck {injected(trace)}", len(injected(trace)) != 1),
+        (f"accused: {findings}", findings)) if wrong]
+
+
+@check
 def the_nth_call_is_the_only_one(place):
     code, said, trace, findings = place.sqlite(["--fault=eio:call=pwrite,role=wal,nth=3"], WAL + INSERTS)
     struck = injected(trace)
