@@ -162,6 +162,9 @@ int wg_suite_client_start(const char *binary, int stderr_fd, int timeout_ms,
     options.fds = &map;
     options.fd_count = 1;
     options.stdout_fd = options.stderr_fd = stderr_fd;
+    /* When we are killed the end of the channel tells it, and it kills the tests with all that they
+     * started; dying at once, it would leave those that they started. */
+    options.outlive_parent = true;
     if (wg_process_start(&options, &client->process, err) != 0)
         goto out;
     close(pair[1]);

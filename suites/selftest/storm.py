@@ -9,6 +9,8 @@ Prints one line per failed check and exits with 1.
 import collections
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,7 @@ import time
 WALGRIND, SUITE = map(os.path.abspath, sys.argv[1:3])
 # Suite: how many tests, and how each of them ends.
 EXPECTED = {
-    "passes": (8900, "passed"), "fails": (400, "failed"), "crashes": (200, "crashed"), "exits": (100, "exited"),
+    "passes": (8955, "passed"), "fails": (400, "failed"), "crashes": (200, "crashed"), "exits": (100, "exited"),
     "closes_stdio": (100, "passed"), "closes_everything": (100, "exited"),
     "goes_away": (100, "passed"), "forks_a_crowd": (20, "leaked"),
     "hangs": (20, "timeout"), "ignores_term": (4, "timeout"), "floods": (1, "passed"),
@@ -48,12 +50,16 @@ def processes():
     return found
 
 
+def environment():
+    return {**os.environ, "WALGRIND_SANDBOX": sandbox, "STORM": place}
+
+
 def run(*words):
     """Exit code, what was printed, outcomes by suite."""
     with open(f"{place}/out", "w+", encoding="utf-8", errors="replace") as out:
         code = subprocess.run([WALGRIND, "run", "--no-progress", f"--suite-binary={SUITE}", "--grace=200ms", *words],
                               cwd=place, stdout=out, stderr=subprocess.STDOUT, timeout=400, check=False,
-                              env={**os.environ, "WALGRIND_SANDBOX": sandbox, "STORM": place}).returncode
+                              env=environment()).returncode
         out.seek(0)
         text = out.read()
     outcomes = collections.defaultdict(collections.Counter)
@@ -82,6 +88,25 @@ def all_are_counted():
     nothing_is_left("ten thousand")
 
 
+def killed_at_any_moment():
+    """Whatever a runner that is killed has written is reported, never as a pass; the next start cleans up."""
+    for delay_s in (0.02, 0.1, *(random.uniform(0.1, 1.5) for _ in range(3))):
+        shutil.rmtree(f"{place}/.walgrind", ignore_errors=True)
+        with subprocess.Popen([WALGRIND, "run", "--no-progress", "--swarm", f"--suite-binary={SUITE}", "passes", "fails",
+                               "crashes", "goes_away", "forks_a_crowd"], cwd=place, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, env=environment()) as runner:
+            time.sleep(delay_s)
+            runner.kill()
+        report = subprocess.run([WALGRIND, "report"], cwd=place, text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, timeout=60, check=False)
+        began = os.path.exists(f"{place}/.walgrind/last/events.jsonl")
+        check(f"killed after {delay_s:.3f} s: reported", report.returncode in ((1, 3) if began else (2,)) and
+              "PASS" not in report.stdout, f"{report.returncode} {report.stdout[-800:]}")
+    code, text, _ = run("--swarm", "goes_away")
+    check("the start after a kill is a good one", code == 0, text[-800:])
+    nothing_is_left("killed runs")
+
+
 def sandbox_may_vanish():
     code, text, outcomes = run("--isolate=suite", "deletes", "goes_away")
     check("a deleted database fails the run", code == 1 and "verdict: FAIL" in text, text[-800:])
@@ -94,4 +119,5 @@ with tempfile.TemporaryDirectory(prefix="walgrind storm ") as place:
     os.mkdir(sandbox)
     all_are_counted()
     sandbox_may_vanish()
+    killed_at_any_moment()
 sys.exit(1 if problems else 0)

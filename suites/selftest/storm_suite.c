@@ -36,7 +36,7 @@ static void wait_for_ever(void)
         pause();
 }
 
-MANY(passes, 8900)
+MANY(passes, 8955)
 {
     cr_assert(ge(int, *number, 0));
 }
