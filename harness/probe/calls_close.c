@@ -118,6 +118,23 @@ void wg_call_closefrom(int first)
     WG_REAL(closefrom)(first);
 }
 
+#ifndef SYS_io_uring_setup
+#define SYS_io_uring_setup 425
+#endif
+
+/* What is done through a ring is seen by nobody. liburing sets it up without libc; others do not.
+ */
+static void note_io_uring(const void *caller)
+{
+    static const char words[] = WG_TRACE_NOT_COVERED "it uses io_uring, whose calls are not seen";
+    if (wg_probe.fd_max == 0 || !wg_probe_live() || wg_probe_in_vfork())
+        return;
+    struct wg_note note;
+    wg_note_begin(&note, WG_TRACE_MARK, WG_CALL_none, caller);
+    note.record.text = wg_probe_string(words, sizeof words - 1, &note.record.flags);
+    wg_note_end(&note);
+}
+
 /*
  * libuv, and with it Node, closes files by syscall(). The function is variadic, but its arguments
  * are all registers, and passing on one that the caller did not give is what libc does too.
@@ -126,6 +143,8 @@ long wg_call_syscall(long number, long a, long b, long c, long d, long e, long f
     WG_STANDS_FOR("syscall");
 long wg_call_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
+    if (number == SYS_io_uring_setup)
+        note_io_uring(WG_CALLER());
     struct wg_fd *entry =
         number == SYS_close && wg_probe_fd((int)a) ? to_close((int)a, WG_CALLER()) : NULL;
     if (!entry)

@@ -49,7 +49,7 @@ struct environment {
 struct setting {
     const char *name, *value, *more;
 };
-#define SETTINGS 4
+#define SETTINGS 5
 
 static size_t count_of(char *const *list)
 {
@@ -103,6 +103,8 @@ static size_t make_settings(struct setting settings[static SETTINGS], char chaos
         settings[count++] = (struct setting){WG_TRACE_DIR_ENV, wg_probe.directory, NULL};
     if (wg_probe.perturb.rules.count > 0 && !faults)
         settings[count++] = (struct setting){WG_FAULT_ENV, wg_probe.perturb.faults_text, NULL};
+    if (wg_probe.tracer[0] && !value_of(list, WG_TRACER_ENV))
+        settings[count++] = (struct setting){WG_TRACER_ENV, wg_probe.tracer, NULL};
     if (wg_probe.perturb.chaos) {
         put_chaos(chaos);
         settings[count++] = (struct setting){WG_CHAOS_ENV, chaos, NULL};
@@ -216,9 +218,13 @@ static int exec_noted(enum wg_trace_call call, const void *caller, int fd, const
             wg_probe.local->header->state = WG_TRACE_EXECED;
         wg_note_end(&note);
     }
+    struct wg_handover handover;
+    wg_handover_begin(&handover, path, call == WG_CALL_none, arguments);
     int result = call == WG_CALL_fexecve ? WG_REAL(fexecve)(fd, arguments, environment.list)
-                 : call == WG_CALL_none  ? WG_REAL(execvpe)(path, arguments, environment.list)
-                                         : WG_REAL(execve)(path, arguments, environment.list);
+                 : call == WG_CALL_none
+                     ? WG_REAL(execvpe)(handover.file, handover.arguments, environment.list)
+                     : WG_REAL(execve)(handover.file, handover.arguments, environment.list);
+    wg_handover_end(&handover);
     drop_environment(&environment);
     if (own_file) {
         if (!in_vfork)
@@ -288,7 +294,11 @@ static int spawn(enum wg_trace_call call, const void *caller, spawn_fn *real, pi
     struct environment environment;
     pid_t child = 0;
     make_environment(&environment, list);
-    int result = real(&child, file, actions, attributes, arguments, environment.list);
+    struct wg_handover handover;
+    wg_handover_begin(&handover, file, call == WG_CALL_posix_spawnp, arguments);
+    int result =
+        real(&child, handover.file, actions, attributes, handover.arguments, environment.list);
+    wg_handover_end(&handover);
     drop_environment(&environment);
     if (pid && result == 0)
         *pid = child;

@@ -10,9 +10,6 @@
 
 #include <fcntl.h>
 
-#define SHARED_FIRST (WG_TRACE_DB_PENDING_BYTE + 2)
-#define SHARED_LAST  (SHARED_FIRST + 509)
-
 static uint64_t key_of(uint64_t dev, uint64_t ino)
 {
     uint64_t key = (ino ^ (dev << 40) ^ (dev >> 24)) * UINT64_C(0x9e3779b97f4a7c15);
@@ -105,61 +102,13 @@ uint32_t wg_probe_held(const struct wg_fd *entry)
     return entry->inode ? atomic_load_explicit(&entry->inode->held, memory_order_relaxed) : 0;
 }
 
-static bool touches(int64_t first, int64_t last, int64_t from, int64_t to)
-{
-    return first <= to && last >= from;
-}
-
-/* The bits for a lock on a database file: those to set when it is granted, those to clear first. */
-static void database_bits(short type, int64_t first, int64_t last, uint32_t *set, uint32_t *clear)
-{
-    const struct {
-        int64_t from, to;
-        uint32_t read, write;
-    } regions[] = {
-        {WG_TRACE_DB_PENDING_BYTE, WG_TRACE_DB_PENDING_BYTE, WG_TRACE_HELD_PENDING,
-         WG_TRACE_HELD_PENDING},
-        {WG_TRACE_DB_PENDING_BYTE + 1, WG_TRACE_DB_PENDING_BYTE + 1, WG_TRACE_HELD_RESERVED,
-         WG_TRACE_HELD_RESERVED},
-        {SHARED_FIRST, SHARED_LAST, WG_TRACE_HELD_SHARED,
-         WG_TRACE_HELD_SHARED | WG_TRACE_HELD_EXCLUSIVE},
-    };
-    for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
-        if (!touches(first, last, regions[i].from, regions[i].to))
-            continue;
-        *clear |= regions[i].read | regions[i].write;
-        if (type != F_UNLCK)
-            *set |= type == F_WRLCK ? regions[i].write : regions[i].read;
-    }
-    if (first < WG_TRACE_DB_PENDING_BYTE || (last > SHARED_LAST && type != F_UNLCK)) {
-        *clear |= WG_TRACE_HELD_ELSE;
-        *set |= type == F_UNLCK ? 0 : WG_TRACE_HELD_ELSE;
-    }
-}
-
-static void shm_bits(short type, int64_t first, int64_t last, uint32_t *set, uint32_t *clear)
-{
-    for (int i = 0; i < WG_TRACE_SHM_LOCKS; i++) {
-        int64_t byte = WG_TRACE_SHM_LOCK_FIRST + i;
-        if (!touches(first, last, byte, byte))
-            continue;
-        *clear |= WG_TRACE_HELD_SHM(i) | WG_TRACE_HELD_SHM_WRITE(i);
-        if (type != F_UNLCK)
-            *set |= WG_TRACE_HELD_SHM(i) | (type == F_WRLCK ? WG_TRACE_HELD_SHM_WRITE(i) : 0);
-    }
-}
-
 void wg_probe_locked(struct wg_fd *entry, short type, int64_t start, int64_t length)
 {
     uint32_t set = 0;
     uint32_t clear = 0;
-    int64_t last = length > 0 && start <= INT64_MAX - length ? start + length - 1 : INT64_MAX;
     if (!entry->inode)
         return;
-    if (entry->role == WG_TRACE_ROLE_SHM)
-        shm_bits(type, start, last, &set, &clear);
-    else
-        database_bits(type, start, last, &set, &clear);
+    wg_probe_lock_bits((enum wg_trace_role)entry->role, type, start, length, &set, &clear);
     if (clear)
         atomic_fetch_and(&entry->inode->held, ~clear);
     if (set)

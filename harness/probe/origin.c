@@ -23,15 +23,6 @@
 #include <unistd.h>
 #include <unwind.h>
 
-/* A format of SQLite's since 3.7 (vdbeaux.c), in no other library. In two parts, so that this file
- * does not contain it. */
-#define NEEDLE_SIZE 12
-static void make_needle(char needle[static NEEDLE_SIZE + 1])
-{
-    memcpy(needle, "-mj%06", 6);
-    memcpy(needle + 6, "X9%02X", 7);
-}
-
 /* Addresses that the loader keeps as numbers become pointers here. */
 /* NOLINTBEGIN(performance-no-int-to-ptr) */
 
@@ -121,20 +112,6 @@ void *wg_probe_symbol(const struct wg_module *module, const char *name)
 
 /* --- objects -------------------------------------------------------------------------------- */
 
-/* As memmem(3), which a program built with AddressSanitizer replaces by one that does not let
- * anybody read between its variables. */
-static bool holds_text(const char *at, size_t size, const char needle[static NEEDLE_SIZE])
-{
-    for (const char *end = at + size; (size_t)(end - at) >= NEEDLE_SIZE; at++) {
-        size_t same = 0;
-        while (same < NEEDLE_SIZE && at[same] == needle[same])
-            same++;
-        if (same == NEEDLE_SIZE)
-            return true;
-    }
-    return false;
-}
-
 /* The ELF header, which lies at the start or, of an object with gaps, at the load bias; or NULL. */
 static const ElfW(Ehdr) * header_of(const struct wg_module *module)
 {
@@ -156,8 +133,8 @@ static const ElfW(Ehdr) * header_of(const struct wg_module *module)
  */
 static bool contains_sqlite(const struct wg_module *module)
 {
-    char needle[NEEDLE_SIZE + 1];
-    make_needle(needle);
+    char needle[WG_PROBE_NEEDLE + 1];
+    wg_probe_needle(needle);
     const ElfW(Ehdr) *elf = header_of(module);
     if (!elf)
         return false;
@@ -173,7 +150,7 @@ static bool contains_sqlite(const struct wg_module *module)
         const ElfW(Phdr) *part = &program[i];
         if (part->p_type == PT_LOAD && (part->p_flags & (PF_R | PF_W)) == PF_R &&
             !(separate && (part->p_flags & PF_X)) &&
-            holds_text((const char *)(module->bias + part->p_vaddr), part->p_filesz, needle))
+            wg_probe_holds((const char *)(module->bias + part->p_vaddr), part->p_filesz, needle))
             return true;
     }
     return false;

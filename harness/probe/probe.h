@@ -17,8 +17,10 @@
  *   writer.c    the trace file: records, strings
  *   files.c     descriptors and inodes that belong to database families, and the locks on them
  *   family.c    is this file part of a database?
+ *   known.c     what needs no state: names, the meaning of lock bytes, programs without a loader
  *   origin.c    who called: SQLite or other code, modules, native stacks
  *   script.c    the Python frames of the calling thread
+ *   handover.c  programs that it cannot get into get a tracer
  *   note.c      from a call and its state to a record
  *   sql_*.c     libraries, connections and statements of SQLite (sql.h)
  *   fault.c     the language of --fault and --chaos
@@ -39,6 +41,7 @@
 #define WG_HARNESS_PROBE_PROBE_H
 
 #include "harness/probe/fault.h"
+#include "harness/probe/known.h"
 #include "harness/wire/trace.h"
 
 #include <stdatomic.h>
@@ -171,7 +174,8 @@ struct wg_probe {
     uint32_t exe, command; /* lengths of the texts below, for a child's header */
     char exe_text[WG_PROBE_PATH], command_text[WG_PROBE_PATH];
     char directory[4096];
-    char self[WG_PROBE_PATH]; /* path of this library, for environments that lost it */
+    char self[WG_PROBE_PATH];   /* path of this library, for environments that lost it */
+    char tracer[WG_PROBE_PATH]; /* path of walgrind-tracer, "" when none is wanted */
     struct wg_perturb perturb;
 };
 
@@ -222,13 +226,6 @@ uint32_t wg_probe_held(const struct wg_fd *entry);
 void wg_probe_locked(struct wg_fd *entry, short type, int64_t start, int64_t length);
 
 /* --- family.c --- */
-struct wg_family {
-    enum wg_trace_role role;
-    size_t base; /* bytes of the path that name the main database */
-};
-/* By the name alone: never DATABASE, since any name can be one. */
-struct wg_family wg_probe_family_of_name(const char *path, size_t size);
-bool wg_probe_name_like_database(const char *path, size_t size);
 /* The first bytes say "SQLite format 3". */
 bool wg_probe_header_of_fd(int fd, const struct stat *st);
 /*
@@ -328,6 +325,20 @@ static inline const char *wg_entry_database(const struct wg_fd *entry)
 {
     return entry->database ? entry->database->text : NULL;
 }
+
+/* --- handover.c --- */
+/* A program about to be started, or what starts it with a tracer. */
+struct wg_handover {
+    const char *file;
+    char *const *arguments;
+    void *memory; /* NULL: they are the caller's */
+    size_t size;
+};
+void wg_handover_start(void);
+/* `searched`: a name without a slash is looked for in PATH. Freed by wg_handover_end(). */
+void wg_handover_begin(struct wg_handover *handover, const char *file, bool searched,
+                       char *const *arguments);
+void wg_handover_end(const struct wg_handover *handover);
 
 /* open() of any kind: tracking starts when what was opened belongs to a family. */
 struct wg_opening {

@@ -262,6 +262,13 @@ static void learn_identity(void)
     wg_probe.command = (uint32_t)length;
 }
 
+/* What attaches a tracer and becomes another program at once. */
+static bool is_tracer(void)
+{
+    const char *slash = strrchr(wg_probe.exe_text, '/');
+    return slash && strcmp(slash + 1, WG_TRACER_NAME) == 0;
+}
+
 /* Where this library lies. Absolute, since LD_PRELOAD had a slash in it. */
 static void learn_self(void)
 {
@@ -347,8 +354,11 @@ __attribute__((constructor(101))) static void start(void)
     memcpy(wg_probe.directory, directory, strlen(directory) + 1);
     wg_probe_find_reals();
     learn_identity();
+    if (is_tracer())
+        return;
     learn_self();
     wg_perturb_start();
+    wg_handover_start();
     if (make_tables() && wg_probe_attach()) {
         struct wg_note note;
         wg_note_begin(&note, WG_TRACE_PROCESS, WG_CALL_none, NULL);

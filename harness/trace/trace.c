@@ -134,6 +134,48 @@ static void merge(struct wg_trace *trace)
         trace->files[i].process.parent = find_parent(trace, &trace->files[i].process);
 }
 
+/* Calls of the probe's that a tracer may have seen too, by thread. */
+#define SEEN_THREADS 4096
+#define SEEN_CALLS   4
+struct seen {
+    uint32_t tid;
+    const struct wg_trace_record *calls[SEEN_CALLS]; /* the newest first */
+};
+
+/*
+ * Where a tracer watches a process that has the probe in it, each call is told twice: by the probe,
+ * with more, and then, as soon as it reaches the kernel, from outside. Drops the second.
+ */
+static void drop_doubles(struct wg_trace *trace)
+{
+    size_t kept = 0;
+    struct seen *threads = wg_calloc(SEEN_THREADS, sizeof *threads);
+    for (size_t i = 0; i < trace->place_count; i++) {
+        const struct place *place = &trace->places[i];
+        const struct wg_trace_record *record = &trace->files[place->file].records[place->record];
+        struct seen *seen = &threads[record->tid % SEEN_THREADS];
+        bool twice = false;
+        if (!(record->flags & WG_TRACE_OUTSIDE) && record->ino != 0 &&
+            record->type != WG_TRACE_FAULT) {
+            if (seen->tid != record->tid)
+                *seen = (struct seen){.tid = record->tid};
+            memmove(seen->calls + 1, seen->calls, (SEEN_CALLS - 1) * sizeof *seen->calls);
+            seen->calls[0] = record;
+        }
+        for (size_t j = 0; j < SEEN_CALLS && (record->flags & WG_TRACE_OUTSIDE) && !twice; j++) {
+            const struct wg_trace_record *call = seen->tid == record->tid ? seen->calls[j] : NULL;
+            twice = call && record->ino != 0 && call->type == record->type &&
+                    call->ino == record->ino && call->dev == record->dev;
+            if (twice)
+                seen->calls[j] = NULL;
+        }
+        if (!twice)
+            trace->places[kept++] = *place;
+    }
+    trace->place_count = kept;
+    free(threads);
+}
+
 int wg_trace_open(const char *directory, struct wg_trace **ret_trace, struct wg_err *err)
 {
     int rc = -1;
@@ -150,6 +192,7 @@ int wg_trace_open(const char *directory, struct wg_trace **ret_trace, struct wg_
         goto out;
     }
     merge(trace);
+    drop_doubles(trace);
     *ret_trace = trace;
     rc = 0;
 out:

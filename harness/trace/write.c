@@ -65,6 +65,7 @@ static void fill_header(struct wg_trace_writer *writer,
     header->pid = options->pid;
     header->ppid = options->ppid;
     header->start_ns = options->start_ns ? options->start_ns : 1;
+    header->wall_ns = options->wall_ns;
     header->parent_ns = options->parent_ns;
     header->state = WG_TRACE_RUNNING;
     uint64_t offset = WG_TRACE_HEADER_SIZE;

@@ -24,6 +24,7 @@
 struct wg_trace_writer_options {
     int pid, ppid;
     int64_t start_ns;                           /* 0: 1 */
+    int64_t wall_ns;                            /* since 1970, at start_ns; 0: unknown */
     int64_t parent_ns;                          /* 0: no traced parent */
     const char *exe, *command, *cwd, *libc;     /* NULL: "" */
     uint64_t rare_max, frequent_max, text_size; /* capacity of the areas; 0: 4096, 4096, 1 MiB */

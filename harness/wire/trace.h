@@ -55,6 +55,12 @@
 
 /* Environment of a traced process. */
 #define WG_TRACE_DIR_ENV "WALGRIND_TRACE_DIR"
+/* Path of the program that starts others with a tracer beside them, where that is wanted. */
+#define WG_TRACER_ENV    "WALGRIND_TRACER"
+#define WG_TRACER_NAME   "walgrind-tracer"
+
+/* With this begins the text of a MARK that says what of its process is not seen, and why. */
+#define WG_TRACE_NOT_COVERED "not covered: "
 
 enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
 

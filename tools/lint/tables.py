@@ -22,6 +22,7 @@ DIRECTIONS = (
     ("harness/report/", ("harness/base/", "harness/wire/"), ("jansson", "libxml")),
     ("harness/probe/", ("harness/wire/",), ("sqlite3",)),
     ("harness/trace/", ("harness/base/", "harness/wire/"), ("jansson",)),
+    ("harness/tracer/", ("harness/base/", "harness/wire/", "harness/trace/", "harness/probe/"), ()),
     ("harness/diag/", ("harness/base/", "harness/wire/", "harness/trace/"), ("jansson", "elfutils")),
     ("harness/explore/", ("harness/base/", "harness/sys/", "harness/wire/"), ("jansson", "sqlite3")),
     ("harness/bisect/", ("harness/base/", "harness/sys/"), ("jansson",)),

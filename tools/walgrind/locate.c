@@ -2,6 +2,7 @@
 #include "tools/walgrind/locate.h"
 
 #include "harness/base/str.h"
+#include "harness/wire/trace.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -24,6 +25,12 @@ static const char *const probe_places[] = {
     "../../harness/probe/libwalgrind-probe.so", /* build tree */
     "../lib/walgrind/libwalgrind-probe.so",
     WG_PROBE_INSTALLED, /* lib may have the name of an architecture below it */
+    NULL,
+};
+
+static const char *const tracer_places[] = {
+    "../tracer/" WG_TRACER_NAME, /* build tree */
+    "../libexec/walgrind/" WG_TRACER_NAME,
     NULL,
 };
 
@@ -57,6 +64,11 @@ int wg_locate_refserver(char **ret_path, struct wg_err *err)
 int wg_locate_probe(char **ret_path, struct wg_err *err)
 {
     return locate("the probe (libwalgrind-probe.so)", probe_places, ret_path, err);
+}
+
+int wg_locate_tracer(char **ret_path, struct wg_err *err)
+{
+    return locate("the tracer (" WG_TRACER_NAME ")", tracer_places, ret_path, err);
 }
 
 int wg_locate_api_suite(char **ret_path, struct wg_err *err)

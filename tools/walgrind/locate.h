@@ -12,6 +12,8 @@
 
 /* The embedded reference server; an absolute path that the caller frees. */
 int wg_locate_refserver(char **ret_path, struct wg_err *err);
+/* What starts programs with a tracer beside them. */
+int wg_locate_tracer(char **ret_path, struct wg_err *err);
 /* The library that is loaded into watched programs. */
 int wg_locate_probe(char **ret_path, struct wg_err *err);
 /* The suite binary with the API tests of the reference server. */

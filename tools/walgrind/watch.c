@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/walgrind/watch.h"
 
+#include "harness/probe/known.h"
 #include "harness/sys/tree.h"
 #include "tools/walgrind/locate.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +30,11 @@ bool wg_watch_is_watched(void)
 
 int wg_watch_begin(const char *traces, struct wg_err *err)
 {
-    char *probe = NULL;
-    if (wg_locate_probe(&probe, err) != 0)
+    char *probe = NULL, *tracer = NULL;
+    if (wg_locate_probe(&probe, err) != 0 || wg_locate_tracer(&tracer, err) != 0) {
+        free(probe);
         return -1;
+    }
     int rc = wg_tree_make(traces, err);
     /* Servers that begin as root leave their work to children of another user, who must be able to
      * make files of their own; each file is its owner's alone. */
@@ -42,7 +44,9 @@ int wg_watch_begin(const char *traces, struct wg_err *err)
         set_joined("LD_PRELOAD", probe, true);
         set_joined("ASAN_OPTIONS", "verify_asan_link_order=0", false);
         setenv(WG_TRACE_DIR_ENV, traces, 1);
+        setenv(WG_TRACER_ENV, tracer, 1);
     }
+    free(tracer);
     free(probe);
     return rc;
 }
@@ -50,7 +54,6 @@ int wg_watch_begin(const char *traces, struct wg_err *err)
 /* Why the probe cannot be loaded into a program, NULL when it can as far as one sees. */
 static const char *obstacle(const char *path)
 {
-    Elf64_Ehdr elf;
     struct stat st;
     const char *why = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -58,17 +61,8 @@ static const char *obstacle(const char *path)
         return NULL;
     if (fstat(fd, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0)
         why = "it runs with raised privileges";
-    if (pread(fd, &elf, sizeof elf, 0) == sizeof elf && memcmp(elf.e_ident, ELFMAG, SELFMAG) == 0 &&
-        elf.e_phentsize == sizeof(Elf64_Phdr)) {
-        bool dynamic = false;
-        for (int i = 0; i < elf.e_phnum; i++) {
-            Elf64_Phdr part;
-            off_t at = (off_t)(elf.e_phoff + (uint64_t)i * sizeof part);
-            dynamic |= pread(fd, &part, sizeof part, at) == sizeof part && part.p_type == PT_INTERP;
-        }
-        if (!dynamic)
-            why = "it is statically linked, the probe cannot be loaded into it";
-    }
+    if (!why)
+        why = wg_probe_obstacle(fd);
     close(fd);
     return why;
 }
@@ -89,6 +83,48 @@ char *wg_watch_find_program(const char *name)
     return NULL;
 }
 
+/* Takes the first entry out of LD_PRELOAD, which is the probe. */
+static void unload_probe(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    const char *rest = preload ? strchr(preload, ':') : NULL;
+    char *others = wg_strdup(rest ? rest + 1 : "");
+    if (*others)
+        setenv("LD_PRELOAD", others, 1);
+    else
+        unsetenv("LD_PRELOAD");
+    free(others);
+}
+
+int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_err *err)
+{
+    char *tracer = NULL;
+    char *program = wg_watch_find_program(command->items[0]);
+    bool wanted = how == WG_WATCH_SECCOMP || how == WG_WATCH_BOTH ||
+                  (how == WG_WATCH_AUTO && program && obstacle(program));
+    if (how != WG_WATCH_AUTO)
+        unsetenv(WG_TRACER_ENV);
+    if (how == WG_WATCH_SECCOMP)
+        unload_probe();
+    /* A command that is not there is left to whoever runs it, who says so. */
+    if (wanted && program && access(program, X_OK) == 0) {
+        if (wg_locate_tracer(&tracer, err) != 0) {
+            free(program);
+            return -1;
+        }
+        struct wg_strv started = {0};
+        wg_strv_push(&started, tracer);
+        wg_strv_push(&started, how == WG_WATCH_AUTO ? "gaps" : "all");
+        wg_strv_push(&started, program);
+        wg_strv_extend(&started, command->items);
+        wg_strv_finish(command);
+        *command = started;
+    }
+    free(tracer);
+    free(program);
+    return 0;
+}
+
 static void add_program(struct wg_strv *programs, const char *path)
 {
     for (size_t i = 0; i < programs->count; i++)
@@ -97,17 +133,33 @@ static void add_program(struct wg_strv *programs, const char *path)
     wg_strv_push(programs, path);
 }
 
+static bool is_not_covered(const char *text)
+{
+    return strncmp(text, WG_TRACE_NOT_COVERED, strlen(WG_TRACE_NOT_COVERED)) == 0;
+}
+
+/* A tracer has seen this program, which may have another name for the kernel. */
+static bool is_traced(const struct wg_strv *traced, const char *path)
+{
+    char *real = realpath(path, NULL);
+    bool found = false;
+    for (size_t i = 0; i < traced->count && real && !found; i++)
+        found = strcmp(traced->items[i], real) == 0;
+    free(real);
+    return found;
+}
+
 static void add_gap(struct wg_strv *gaps, const char *what, const char *why)
 {
     char *line = wg_format("%s: %s", what, why);
-    wg_strv_push(gaps, line);
+    add_program(gaps, line);
     free(line);
 }
 
 void wg_watch_gaps(const struct wg_trace *trace, const struct wg_strv *programs,
                    struct wg_strv *ret_gaps)
 {
-    struct wg_strv seen = {0};
+    struct wg_strv seen = {0}, traced = {0};
     for (size_t i = 0; i < programs->count; i++)
         add_program(&seen, programs->items[i]);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
@@ -115,10 +167,14 @@ void wg_watch_gaps(const struct wg_trace *trace, const struct wg_strv *programs,
         wg_trace_get(trace, i, &event);
         if (event.type == WG_TRACE_EXEC && !event.record->error && event.path[0] == '/')
             add_program(&seen, event.path);
+        if (event.type == WG_TRACE_PROCESS && (event.record->flags & WG_TRACE_OUTSIDE))
+            add_program(&traced, event.process->exe);
+        if (event.type == WG_TRACE_MARK && is_not_covered(event.text))
+            add_gap(ret_gaps, event.process->exe, event.text + strlen(WG_TRACE_NOT_COVERED));
     }
     for (size_t i = 0; i < seen.count; i++) {
         const char *why = obstacle(seen.items[i]);
-        if (why)
+        if (why && !is_traced(&traced, seen.items[i]))
             add_gap(ret_gaps, seen.items[i], why);
     }
     for (size_t i = 0; i < wg_trace_damage_count(trace); i++)
@@ -126,5 +182,6 @@ void wg_watch_gaps(const struct wg_trace *trace, const struct wg_strv *programs,
                 wg_trace_damage_at(trace, i)->message);
     if (wg_trace_process_count(trace) == 0 && ret_gaps->count == 0)
         wg_strv_push(ret_gaps, "the probe was loaded into no process");
+    wg_strv_finish(&traced);
     wg_strv_finish(&seen);
 }

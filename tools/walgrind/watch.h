@@ -17,6 +17,21 @@
  */
 int wg_watch_begin(const char *traces, struct wg_err *err);
 
+/* How programs are watched. */
+enum wg_watch_how {
+    WG_WATCH_AUTO,    /* the probe; and a tracer for programs that it cannot get into */
+    WG_WATCH_PRELOAD, /* the probe */
+    WG_WATCH_SECCOMP, /* a tracer */
+    WG_WATCH_BOTH,    /* both, everywhere */
+};
+
+/*
+ * After wg_watch_begin(): puts what starts it with a tracer beside it before `command` when that is
+ * wanted, and sees to it that programs started by watched ones get one. Without a call programs are
+ * watched as of WG_WATCH_AUTO, but for the command itself.
+ */
+int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_err *err);
+
 /* True when this process runs under the probe of another walgrind, which watches its children too.
  */
 bool wg_watch_is_watched(void);
@@ -25,8 +40,9 @@ bool wg_watch_is_watched(void);
 char *wg_watch_find_program(const char *name);
 
 /*
- * Adds "PATH: reason" for each program into which the probe could not be loaded: of `programs`
- * (paths) and of what the trace says was executed; and for traces that cannot be read.
+ * Adds "PATH: reason" for each program that was watched neither by the probe nor by a tracer: of
+ * `programs` (paths) and of what the trace says was executed; for what the trace says was not seen;
+ * and for traces that cannot be read.
  */
 void wg_watch_gaps(const struct wg_trace *trace, const struct wg_strv *programs,
                    struct wg_strv *ret_gaps);

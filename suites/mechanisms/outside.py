@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""outside.py - programs that the probe cannot get into, watched by the tracer (outside.c).
+
+    outside.py WALGRIND STATIC PLAIN [CHECK...]
+
+STATIC is outside.c linked statically with SQLite, PLAIN the same without. A check is a function with @check; it gets a
+Place and returns sentences about what is wrong. What a mechanism leads to is asked for with the right pid; what
+is healthy, and what is hard on a tracer, must run as without it and give no finding. Prints one line per problem and
+exits with 1.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+WALGRIND, STATIC, PLAIN = (os.path.abspath(word) for word in sys.argv[1:4])
+CHECKS = {}
+
+
+def check(function):
+    CHECKS[function.__name__] = function
+    return function
+
+
+class Place:
+    """A directory of its own, in which commands run under walgrind exec."""
+
+    def __init__(self, path):
+        self.path = path
+        self.count = 0
+
+    def within(self, name):
+        return os.path.join(self.path, name)
+
+    def start(self, command, options=()):
+        self.count += 1
+        return subprocess.Popen([WALGRIND, "exec", f"--output=record{self.count}", *options, "--", *command],
+                                cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *command, options=()):
+        """(exit code, what walgrind said, [(id, pid)])"""
+        with self.start(command, options) as process:
+            _out, said = process.communicate(timeout=100)
+        return process.returncode, said, self.findings()
+
+    def findings(self):
+        path = self.within(f"record{self.count}/findings.json")
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as file:
+            return [(finding["id"], finding["pid"]) for finding in json.load(file)["findings"]]
+
+    def trace(self):
+        return subprocess.run([WALGRIND, "trace", f"record{self.count}"], cwd=self.path, stdout=subprocess.PIPE,
+                              text=True, check=False).stdout
+
+    def culprit(self):
+        with open(self.within("culprit"), encoding="ascii") as file:
+            return int(file.read())
+
+    def clean(self):
+        """Nothing of a database is left for the next program."""
+        for name in os.listdir(self.path):
+            if not name.startswith("record"):
+                os.unlink(self.within(name))
+
+    def database(self, name="app.db"):
+        connection = sqlite3.connect(self.within(name))
+        connection.execute("CREATE TABLE t(a)")
+        connection.commit()
+        connection.close()
+
+
+SERVED = (("unlinks_database", "unlink-open"), ("unlinks_wal", "wal-unlink"), ("truncates", "truncate-db"),
+          ("renames_over", "unlink-open"), ("copies_over", "copy-over"))
+DYNAMIC = ("import sqlite3, subprocess, sys\n"
+           "c = sqlite3.connect('app.db', isolation_level=None)\n"
+           "c.execute('PRAGMA journal_mode=wal'); c.execute('CREATE TABLE IF NOT EXISTS t(a)')\n"
+           "c.execute('INSERT INTO t VALUES(1)')\n"
+           "subprocess.run(sys.argv[1:], check=True)\n"
+           "try:\n    c.execute('INSERT INTO t VALUES(1)')\nexcept sqlite3.Error:\n    pass\n")
+
+
+@check
+def a_static_program_that_breaks_a_database_is_named(place):
+    """By SQLite inside a static program, and in a Python one; by a program with SQLite in it, and one without."""
+    problems = []
+    for deed, name in SERVED:
+        for program, server in ((PLAIN, [STATIC, "serves"]), (STATIC, [sys.executable, "-c", DYNAMIC])):
+            place.clean()
+            place.database("template.db")
+            place.database("new.db")
+            _code, said, findings = place.run(*server, program, deed)
+            if not findings or set(findings) != {(name, place.culprit())} or "not covered" in said:
+                problems.append(f"{deed} by {program} beside {server}: {findings}, not {place.culprit()}, {said!r}")
+    return problems
+
+
+@check
+def a_dynamic_program_that_breaks_what_a_static_one_uses_is_named(place):
+    """The tracer does not see the call, only that a file changed; the probe in the other program sees it."""
+    problems = []
+    for command, name in (("rm app.db", "unlink-open"), ("mv new.db app.db", "unlink-open"),
+                          ("rm app.db-wal", "wal-unlink"), ("cp template.db app.db", "copy-over"),
+                          ("truncate -s 4096 app.db", "truncate-db")):
+        place.clean()
+        place.database("template.db")
+        place.database("new.db")
+        _code, said, findings = place.run(STATIC, "serves", "sh", "-c", f"printf $$ >culprit; exec {command}")
+        if not findings or set(findings) != {(name, place.culprit())} or "not covered" in said:
+            problems.append(f"{command}: {findings}, not {place.culprit()}, {said!r}")
+    return problems
+
+
+@check
+def locks_that_a_close_drops_are_found(place):
+    problems = []
+    for deed in ("reads_in_wal_mode", "reads_in_delete_mode"):
+        place.clean()
+        code, said, findings = place.run(STATIC, deed)
+        if (code, findings) != (1, [("close-drops-locks", place.culprit())]) or "{SHARED" not in said:
+            problems.append(f"{deed}: {code}, {findings}, not {place.culprit()}: {said!r}")
+    return problems
+
+
+@check
+def a_connection_used_after_fork_is_found(place):
+    _code, said, findings = place.run(STATIC, "uses_after_fork")
+    return [] if findings == [("fork-use", place.culprit())] else [f"{findings}: {said!r}"]
+
+
+@check
+def healthy_programs_have_no_findings(place):
+    problems = []
+    for options in ((), ("--trace=seccomp",), ("--trace=both",)):
+        for deed in ("works_in_wal_mode", "works_in_delete_mode", "works_in_truncate_mode", "works_on_other_files"):
+            place.clean()
+            code, said, findings = place.run(STATIC, deed, options=options)
+            if code != 0 or findings or "not covered" in said:
+                problems.append(f"{deed} {options}: {code}, {findings}, {said!r}")
+    place.clean()
+    code, said, findings = place.run(sys.executable, "-c", DYNAMIC, PLAIN, "reads")
+    return problems + ([] if (code, findings) == (0, []) else [f"a reader beside: {code}, {findings}, {said!r}"])
+
+
+@check
+def programs_go_on_as_without_a_tracer(place):
+    problems = []
+    for deed, expected in (("takes_signals", 0), ("stops_and_goes_on", 0), ("execs_in_a_thread", 0), ("vforks", 0),
+                           ("runs_threads", 0), ("forks_a_lot", 0), ("debugs", 0), ("is_killed", 128 + signal.SIGKILL)):
+        place.clean()
+        place.database()
+        code, said, findings = place.run(PLAIN, deed)
+        if code != expected or findings:
+            problems.append(f"{deed}: exit {code}, {findings}: {said!r}")
+    return problems
+
+
+def wait_for(path, seconds=60):
+    end = time.monotonic() + seconds
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.01)
+    return os.path.exists(path)
+
+
+@check
+def a_daemon_outlives_the_command(place):
+    place.database()
+    with open(place.within("culprit.new"), "w", encoding="ascii"):
+        pass
+    code, said, findings = place.run(PLAIN, "leaves_a_daemon")
+    shutil.copy(place.within("app.db"), place.within("go"))
+    return [text for text, wrong in ((f"exit {code}, {findings}, {said!r}", code != 0 or findings),
+                                     ("the daemon did not get on", not wait_for(place.within("done")))) if wrong]
+
+
+@check
+def a_program_survives_the_end_of_walgrind(place):
+    problems = []
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        place.clean()
+        place.database()
+        with place.start([PLAIN, "waits_for_go"]) as process:
+            if not wait_for(place.within("culprit")):
+                problems.append("the program did not start")
+            # SIGTERM is handed on to the command, which it ends.
+            process.send_signal(number)
+            process.wait(60)
+        with open(place.within("go"), "w", encoding="ascii"):
+            pass
+        if number == signal.SIGKILL and not wait_for(place.within("done")):
+            problems.append("the program did not get on after kill -9 of walgrind")
+        if number == signal.SIGKILL and " close " not in place.trace():
+            problems.append("what it did after kill -9 of walgrind is not on record")
+        if number == signal.SIGTERM and process.returncode != 128 + number:
+            problems.append(f"exit {process.returncode} after SIGTERM")
+    return problems
+
+
+@check
+def where_nobody_may_trace_it_says_so(place):
+    place.database()
+    place.count += 1
+    done = subprocess.run([PLAIN, "forbids_tracing", WALGRIND, "exec", f"--output=record{place.count}", "--", PLAIN,
+                           "unlinks_database"], cwd=place.path, stderr=subprocess.PIPE, text=True, check=False,
+                          timeout=100)
+    gap = re.search(r"^walgrind: not covered: .*(plain|outside).*: ptrace: .*not permitted", done.stderr, re.M)
+    return [text for text, wrong in ((f"exit {done.returncode}", done.returncode != 0),
+                                     (f"it says {done.stderr!r}", not gap),
+                                     ("the program did not run", os.path.exists(place.within("app.db")))) if wrong]
+
+
+@check
+def what_is_not_seen_is_said(place):
+    problems = []
+    for program, deed, options, words in (
+            (PLAIN, "reads", ("--trace=preload",), "statically linked"), (PLAIN, "uses_io_uring", (), "io_uring"),
+            (sys.executable, None, (), "io_uring"), (PLAIN, "debugs", (), "--trace=preload")):
+        place.clean()
+        place.database()
+        command = [program, deed] if deed else [program, "-c", "import ctypes; ctypes.CDLL(None).syscall(425, 0, 0)"]
+        _code, said, findings = place.run(*command, options=options)
+        if findings or not any("not covered" in line and words in line for line in said.splitlines()):
+            problems.append(f"{command} {options}: {findings}, {said!r}")
+    return problems
+
+
+@check
+def a_call_seen_twice_counts_once(place):
+    """By the probe and by the tracer: one finding, and one record of each call."""
+    problems = []
+    command = (sys.executable, "-c", DYNAMIC, PLAIN, "unlinks_database")
+    _code, _said, findings = place.run(*command, options=("--trace=both",))
+    if findings != [("unlink-open", place.culprit())]:
+        problems.append(f"both: {findings}, not {place.culprit()}")
+    outside = [line for line in place.trace().splitlines() if "[outside]" in line and " lock " in line]
+    if outside:
+        problems.append(f"both: {len(outside)} locks are told twice: {outside[:2]}")
+    place.clean()
+    _code, _said, findings = place.run(*command, options=("--trace=seccomp",))
+    if findings != [("unlink-open", place.culprit())]:
+        problems.append(f"seccomp: {findings}, not {place.culprit()}")
+    return problems
+
+
+def main():
+    problems = []
+    wanted = sys.argv[4:] or list(CHECKS)
+    with tempfile.TemporaryDirectory(prefix="walgrind outside ") as root:
+        for name in wanted:
+            path = os.path.join(root, name)
+            os.mkdir(path)
+            problems += [f"{name}: {problem}" for problem in CHECKS[name](Place(path))]
+    for problem in problems:
+        print(f"FAIL {problem}")
+    print(f"{len(wanted)} checks, {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+main()
