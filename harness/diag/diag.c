@@ -45,10 +45,19 @@ struct faults {
     size_t count;
 };
 
+/* When a fault was injected into whom. */
+struct strike {
+    const struct wg_trace_process *process;
+    uint32_t tid;
+    int64_t time_ns;
+};
+
 struct fold {
     const struct wg_trace *trace;
     struct faults *faults;
     size_t faults_count;
+    struct strike *strikes;
+    size_t strike_count;
     int64_t *first_ns, *last_ns; /* by process: times of its first and last record */
     struct wg_holder *holders;
     size_t holder_count, holder_room;
@@ -318,6 +327,30 @@ static void keep_back(struct fold *fold, const struct wg_finding *finding)
     fold->kept_back[fold->kept_count++] = kept;
 }
 
+static bool is_strike(const struct wg_trace_event *event)
+{
+    return event->type == WG_TRACE_FAULT && (event->record->flags & WG_TRACE_INJECTED);
+}
+
+static void add_strike(struct fold *fold, const struct wg_trace_event *event)
+{
+    fold->strikes = wg_realloc(fold->strikes, (fold->strike_count + 1) * sizeof *fold->strikes);
+    fold->strikes[fold->strike_count++] =
+        (struct strike){event->process, event->record->tid, event->time_ns};
+}
+
+/* A fault was injected into a call that was made on behalf of this one, of SQLite's API. */
+static bool is_struck(const struct fold *fold, const struct wg_trace_event *event)
+{
+    for (size_t i = 0; i < fold->strike_count; i++)
+        if (fold->strikes[i].process == event->process &&
+            fold->strikes[i].tid == event->record->tid &&
+            fold->strikes[i].time_ns >= event->time_ns &&
+            fold->strikes[i].time_ns <= event->end_ns + 1000) /* ends are in whole microseconds */
+            return true;
+    return false;
+}
+
 static struct faults *find_faults(const struct fold *fold, const char *database)
 {
     for (size_t i = 0; i < fold->faults_count; i++)
@@ -370,7 +403,8 @@ static void found_by_rule(void *context, const char *id, const struct wg_trace_e
                                  .times = 1};
     const struct faults *faults = find_faults(context, finding.database);
     finding.faults_before = faults ? faults->count : 0;
-    report(context, &finding);
+    if (!is_struck(context, event))
+        report(context, &finding);
 }
 
 static int by_time(const void *a, const void *b)
@@ -392,7 +426,7 @@ static void see(struct fold *fold, const struct wg_trace_event *event)
         view.target_count =
             view_holders(fold, event->record->dev, event->record->ino2, event->time_ns, target);
     view.used_beside = event->type == WG_TRACE_UNLINK && is_used_beside(fold, event);
-    if (event->type == WG_TRACE_FAULT && (event->record->flags & WG_TRACE_INJECTED))
+    if (is_strike(event))
         add_fault(fold, event->database[0] ? event->database : event->path);
     /* What was made to fail is nobody's fault. */
     bool asked_for = event->record->flags & WG_TRACE_INJECTED;
@@ -414,6 +448,8 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
         if (fold.last_ns[event.process->index] == 0)
             fold.first_ns[event.process->index] = event.time_ns;
         fold.last_ns[event.process->index] = event.time_ns;
+        if (is_strike(&event))
+            add_strike(&fold, &event);
     }
     struct wg_sql_fold *sql = wg_sql_fold_create(trace, found_by_rule, &fold);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
@@ -431,6 +467,7 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
     free(fold.kept_back);
     free(fold.uses);
     free(fold.faults);
+    free(fold.strikes);
 }
 
 bool wg_finding_is_error(const struct wg_finding *finding)
