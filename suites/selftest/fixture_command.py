@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -155,6 +156,54 @@ def resets_from_many_at_once(served):
     check("16 resets at once are all answered", codes == [200] * 16, codes)
 
 
+def raw(served, line, token):
+    """The status that a request line of one's own gets; HTTP libraries tidy paths up."""
+    with socket.create_connection(("127.0.0.1", int(served["control"].rsplit(":", 1)[1])), timeout=20) as connection:
+        connection.sendall(f"{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+                           "Content-Length: 0\r\n\r\n".encode("latin-1"))
+        answer = connection.makefile("rb").read().split(b" ")
+        return int(answer[1]) if len(answer) > 1 else 0
+
+
+def stays_inside(served, place):
+    """No path in a request, no link in the data leads to somebody else's files; no request goes without the token."""
+    outside, data = f"{place}/outside", served["data"]
+    os.mkdir(outside)
+    other = sqlite3.connect(f"{outside}/other.db")
+    other.executescript("PRAGMA journal_mode = WAL; CREATE TABLE precious(a); INSERT INTO precious VALUES ('secret')")
+    other.close()
+
+    def state():
+        with open(f"{outside}/other.db", "rb") as file:
+            return os.listdir(outside), file.read(), os.stat(f"{outside}/other.db").st_mtime_ns
+    before = state()
+    for line in ("POST /../reset", "POST /%2e%2e/reset", "POST /clones/%2e%2e/reset", "POST //reset", "POST /reset/",
+                 f"POST {outside}/other.db", "POST /clone/../../outside", "DELETE /clones/..", "DELETE /..",
+                 "DELETE /clones/1/../..", "GET /diff/../../etc/passwd", "GET /%2fetc%2fpasswd", "POST /reset%2f..",
+                 "GET /" + "a/" * 4000):
+        status = raw(served, line, served["token"])
+        check(f"{line[:40]} is refused", status in (404, 405, 413, 414, 431), status)
+        check(f"{line[:40]} without the token too", raw(served, line, "") in (401, 413, 414, 431))
+    for line in ("GET /", "GET /diff", "POST /reset", "POST /verify", "POST /clone", "DELETE /clones/1"):
+        check(f"{line} needs the token", raw(served, line, "") == 401)
+    os.rename(f"{data}/app.db", f"{place}/away.db")
+    for claim, link in (("a symbolic link", os.symlink), ("a hard link", os.link)):
+        link(f"{outside}/other.db", f"{data}/app.db")
+        ask(served, "POST", "/reset")
+        status, report = ask(served, "POST", "/verify")
+        check(f"{claim} in the place of a database is told", not report.get("sound"), report)
+        status, diff = ask(served, "GET", "/diff")
+        check(f"{claim} shows nothing of the other database", "secret" not in json.dumps(diff), diff)
+        check(f"{claim}: the other database is as it was", state() == before, state()[0])
+        os.unlink(f"{data}/app.db")
+    os.rename(f"{place}/away.db", f"{data}/app.db")
+    os.symlink(outside, f"{data}/linked")
+    ask(served, "POST", "/reset")
+    check("a linked directory goes, what it leads to stays", state() == before and not os.path.exists(f"{data}/linked"))
+    status, report = ask(served, "POST", "/verify")
+    check("and the set is sound", (status, report["sound"]) == (200, True), report)
+
+
 def refuses_strangers(served):
     for claim, wanted, answer in (("no token", 401, ask(served, "POST", "/reset", "")),
                                   ("a wrong token", 401, ask(served, "POST", "/reset", "x" * 32)),
@@ -178,6 +227,7 @@ def serves(place, template):
         diffs(served)
         clones(served)
         resets_from_many_at_once(served)
+        stays_inside(served, place)
         refuses_strangers(served)
         port = served["control"].rsplit(":", 1)[1]
         taken = call("serve", template, f"{place}/second", f"--port={port}", "--", "true")
