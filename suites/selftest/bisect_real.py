@@ -261,6 +261,7 @@ def provokes(checks, walgrind, place):
     checks.equal([way["words"] for way in tried if way["dropped"]], [ways[1], ways[3], ways[4]],
                  "ways without answers, and the one that makes GOOD fail, are dropped")
     checks.that(0 < report.get("runs", 0) < 150, f"searched with a failure rate of 1/2: {report.get('runs')} runs")
+    checks.equal(report.get("runs", 0) + report.get("runs_provoking", 0), len(records(directory)), "all runs are told")
     checks.that(f"--provoke '{ways[5]}'" in done.stdout and "STRESS=most [kept]" in done.stdout,
                 f"the answer says how it was provoked: {done.stdout}")
 

@@ -191,6 +191,8 @@ static void print_evidence(const struct bisect_session *session, FILE *out)
     wg_bisect_posterior_rate(&session->posterior, &mean, &low, &high);
     fprintf(out, "\nevidence: %u runs of %u commits, %u failed", counts.runs, counts.tested,
             counts.failures);
+    if (session->goal.spent)
+        fprintf(out, "; %u more runs to find the way that fails most", session->goal.spent);
     if (counts.untestable)
         fprintf(out, "; commits that cannot be tested: %u", counts.untestable);
     if (counts.failures)
@@ -207,7 +209,7 @@ static void print_evidence(const struct bisect_session *session, FILE *out)
 /* How often BAD fails in each way that was tried. */
 static void print_ways(const struct bisect_session *session, FILE *out)
 {
-    if (session->way_count == 1)
+    if (session->way_count == 1 || bisect_count(session).runs + session->goal.spent == 0)
         return;
     fprintf(out, "\nways to run it, at BAD:\n  %5s  %6s  %6s\n", "runs", "failed", "rate");
     for (size_t w = 0; w < session->way_count; w++) {
@@ -303,6 +305,7 @@ json_t *bisect_report_json(const struct bisect_session *session, const struct wg
         (int)counts.runs, "tested", (int)counts.tested, "untestable", (int)counts.untestable,
         "failure_rate", "mean", mean, "low", low, "high", high, "candidates", candidates,
         "evidence", evidence);
+    json_object_set_new(report, "runs_provoking", json_integer(session->goal.spent));
     json_object_set_new(report, "ways", ways_json(session));
     json_object_set_new(report, "settings", bisect_settings_record(&session->settings));
     free(headline);
