@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/report/terminal.h"
 
+#include "harness/base/buf.h"
 #include "harness/base/clock.h"
 #include "harness/base/json.h"
 #include "harness/base/str.h"
@@ -12,7 +13,10 @@
 #include <unistd.h>
 
 /* The live line is written at most this often. */
-#define REFRESH_NS (50 * WG_NS_PER_MS)
+#define REFRESH_NS     (50 * WG_NS_PER_MS)
+#define LINE_MAX_BYTES 4096
+#define BAR_CELLS      16
+#define BAR_FROM_WIDTH 79
 
 struct wg_terminal {
     FILE *out;
@@ -69,25 +73,57 @@ static int width_of(FILE *out)
     return size.ws_col;
 }
 
+/* "[####----] " */
+static void append_bar(struct wg_buf *line, long done, long total)
+{
+    long filled = done < total ? done * BAR_CELLS / total : BAR_CELLS;
+    wg_buf_puts(line, "[");
+    for (long cell = 0; cell < BAR_CELLS; cell++)
+        wg_buf_puts(line, cell < filled ? "#" : "-");
+    wg_buf_puts(line, "] ");
+}
+
+/* The running tests with their ages, the oldest first: the first one in any case, others as long as
+ * they fit as a whole. */
+static void append_running(struct wg_buf *line, const struct wg_running *running, int64_t now,
+                           int width)
+{
+    for (size_t i = 0; i < running->count; i++) {
+        const struct wg_running_test *test = &running->items[i];
+        char *text = wg_format("%s%.1f s %s", i > 0 ? ", " : "  ",
+                               (double)(now - test->begun_ns) / (double)WG_NS_PER_S, test->test);
+        bool fits = i == 0 || line->size + strlen(text) + strlen(", ...") <= (size_t)width;
+        if (fits)
+            wg_buf_puts(line, text);
+        else if (line->size + strlen(", ...") <= (size_t)width)
+            wg_buf_puts(line, ", ...");
+        free(text);
+        if (!fits)
+            return;
+    }
+}
+
 static void show_line(struct wg_terminal *terminal)
 {
     int64_t now = wg_clock_now_ns();
     if (!terminal->live || now - terminal->shown_ns < REFRESH_NS)
         return;
     terminal->shown_ns = now;
-    char line[512];
+    int width = width_of(terminal->out) - 1;
     char total[32] = ""; /* of a command's tests nobody knows how many there will be */
+    struct wg_buf line;
+    wg_buf_init(&line, LINE_MAX_BYTES);
     if (terminal->total > 0)
         snprintf(total, sizeof total, "/%ld", terminal->total);
-    int used = snprintf(line, sizeof line, "%s %ld%s%s%.0ld  %zu running", terminal->mode,
-                        terminal->finished, total, terminal->failed ? "  failed: " : "",
-                        terminal->failed, terminal->running.count);
-    const struct wg_running_test *oldest = terminal->running.items;
-    if (terminal->running.count > 0)
-        snprintf(line + used, sizeof line - (size_t)used, "  %.1f s %s",
-                 (double)(now - oldest->begun_ns) / (double)WG_NS_PER_S, oldest->test);
-    fprintf(terminal->out, "\r%.*s\033[K", width_of(terminal->out) - 1, line);
+    wg_buf_printf(&line, "%s ", terminal->mode);
+    if (terminal->total > 0 && width >= BAR_FROM_WIDTH)
+        append_bar(&line, terminal->finished, terminal->total);
+    wg_buf_printf(&line, "%ld%s%s%.0ld  %zu running", terminal->finished, total,
+                  terminal->failed ? "  failed: " : "", terminal->failed, terminal->running.count);
+    append_running(&line, &terminal->running, now, width);
+    fprintf(terminal->out, "\r%.*s\033[K", width, line.data);
     fflush(terminal->out);
+    wg_buf_finish(&line);
     terminal->line_shown = true;
 }
 

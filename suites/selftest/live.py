@@ -84,6 +84,19 @@ def on_a_terminal(words):
     check("the terminal is as it was", echoes)
 
 
+def on_a_wide_terminal(words, place):
+    """A bar, and all that runs as far as there is room."""
+    terminal = Terminal([*words, f"--run-dir={place}/wide"], 100)
+    check("a bar, and two tests with their ages",
+          terminal.read_until(r"none \[#{5}-{11}\] 1/3  2 running  \d+\.\d s live/hangs\w*, \d+\.\d s live/hangs"),
+          terminal.text[-300:])
+    terminal.end()
+    terminal = Terminal([*words, f"--run-dir={place}/narrow"], 62)
+    check("without room for the second it is not cut",
+          terminal.read_until(r"\rnone 1/3  2 running  \d+\.\d s live/hangs\w*, \.\.\.\033"), terminal.text[-300:])
+    terminal.end()
+
+
 def without_a_terminal(words, option, wants_notice):
     with subprocess.Popen([WALGRIND, *words, *option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as run:
@@ -106,6 +119,8 @@ def main():
         os.environ.update(WALGRIND_SANDBOX=place, XDG_CACHE_HOME=place, TERM="xterm")
         words = ["run", f"--suite-binary={SUITE}", "--isolate=suite", "--timeout=60s", "live/hangs", "live/passes"]
         on_a_terminal([*words, f"--run-dir={place}/terminal"])
+        swarm = [word for word in words if not word.startswith("--isolate")]
+        on_a_wide_terminal([*swarm, "--swarm", "live/hangs_too"], place)
         without_a_terminal(words, [f"--run-dir={place}/notice"], True)
         without_a_terminal(words, [f"--run-dir={place}/quiet", "--no-progress"], False)
     sys.exit(1 if problems else 0)

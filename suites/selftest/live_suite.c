@@ -9,6 +9,12 @@ Test(live, passes)
 {
 }
 
+Test(live, hangs_too)
+{
+    for (;;)
+        pause();
+}
+
 Test(live, hangs)
 {
     for (;;)

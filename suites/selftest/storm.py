@@ -92,8 +92,8 @@ def killed_at_any_moment():
     """Whatever a runner that is killed has written is reported, never as a pass; the next start cleans up."""
     for delay_s in (0.02, 0.1, *(random.uniform(0.1, 1.5) for _ in range(3))):
         shutil.rmtree(f"{place}/.walgrind", ignore_errors=True)
-        with subprocess.Popen([WALGRIND, "run", "--no-progress", "--swarm", f"--suite-binary={SUITE}", "passes", "fails",
-                               "crashes", "goes_away", "forks_a_crowd"], cwd=place, stdout=subprocess.DEVNULL,
+        with subprocess.Popen([WALGRIND, "run", "--no-progress", "--swarm", f"--suite-binary={SUITE}", "passes",
+                               "fails", "crashes", "goes_away", "forks_a_crowd"], cwd=place, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, env=environment()) as runner:
             time.sleep(delay_s)
             runner.kill()
