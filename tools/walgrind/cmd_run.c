@@ -324,6 +324,7 @@ static int open_record(struct session *session, struct wg_err *err)
     wg_event_log_listen(session->log, apply_to_model, &session->model);
     session->terminal = wg_terminal_create(stderr, &session->model, !session->options.progress);
     wg_event_log_listen(session->log, wg_terminal_show, session->terminal);
+    wg_event_log_listen(session->log, wg_run_probe_hear, &session->probe);
     return 0;
 }
 

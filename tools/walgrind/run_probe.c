@@ -53,9 +53,9 @@ void wg_run_probe_add_gap(struct wg_run_probe *probe, const char *gap)
 
 /* A server whose process has left no trace, or none since it became another program, ran without
  * the probe, for whatever reason. */
-static void find_gaps(struct wg_run_probe *probe, const struct wg_trace *trace,
-                      const struct wg_run_log *run)
+static void find_gaps(struct wg_run_probe *probe, const struct wg_trace *trace)
 {
+    const struct wg_run_log *run = &probe->units;
     struct wg_strv gaps = {0};
     wg_watch_gaps(trace, &probe->programs, &gaps);
     for (size_t i = 0; i < run->unit_count; i++) {
@@ -110,31 +110,46 @@ static void count(struct wg_run_probe *probe, const struct wg_trace *trace)
     }
 }
 
+/* The events are read again only when there is something to join them with. */
+static int tell(const struct wg_run_probe *probe, const struct wg_trace *trace,
+                struct wg_findings *findings, struct wg_event_log *log, struct wg_err *err)
+{
+    struct wg_run_log run = {0};
+    int rc = 0;
+    if (findings->count > 0)
+        rc = wg_events_read(probe->events, wg_run_log_apply, &run, err);
+    if (rc == 0 && findings->count > 0) {
+        wg_diag_join(trace, &run, findings);
+        wg_diag_symbolise(trace, findings);
+    }
+    for (size_t i = 0; rc == 0 && i < findings->count; i++)
+        if (findings->items[i].event.time_ns > probe->since_ns)
+            emit_finding(&findings->items[i], log);
+    wg_run_log_finish(&run);
+    return rc;
+}
+
 /* Looks at all traces that are there. */
 static int look(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err)
 {
     struct wg_trace *trace = NULL;
-    struct wg_run_log run = {0};
     struct wg_findings findings;
-    int rc = -1;
     if (wg_trace_open(probe->traces, &trace, err) != 0)
         return -1;
-    if (wg_events_read(probe->events, wg_run_log_apply, &run, err) != 0)
-        goto out;
     wg_diag_run(trace, &findings);
-    wg_diag_join(trace, &run, &findings);
-    wg_diag_symbolise(trace, &findings);
-    for (size_t i = 0; i < findings.count; i++)
-        if (findings.items[i].event.time_ns > probe->since_ns)
-            emit_finding(&findings.items[i], log);
+    int rc = tell(probe, trace, &findings, log, err);
     wg_findings_finish(&findings);
-    find_gaps(probe, trace, &run);
+    find_gaps(probe, trace);
     count(probe, trace);
-    rc = 0;
-out:
-    wg_run_log_finish(&run);
     wg_trace_destroy(trace);
     return rc;
+}
+
+void wg_run_probe_hear(void *object, enum wg_event_kind kind, const json_t *event)
+{
+    struct wg_run_probe *probe = object;
+    if (kind == WG_EVENT_UNIT_STARTED && !probe->off)
+        wg_run_log_apply(&probe->units, kind, event);
 }
 
 /* Those of ended processes; what still runs, as the suite binary, goes on writing its own. */
@@ -194,6 +209,7 @@ void wg_run_probe_finish(struct wg_run_probe *probe)
 {
     wg_strv_finish(&probe->programs);
     wg_strv_finish(&probe->gaps);
+    wg_run_log_finish(&probe->units);
     free(probe->traces);
     *probe = (struct wg_run_probe){0};
 }

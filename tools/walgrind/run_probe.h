@@ -12,6 +12,7 @@
 
 #include "harness/base/err.h"
 #include "harness/base/str.h"
+#include "harness/diag/run_log.h"
 #include "harness/run/event_log.h"
 #include "tools/walgrind/run_directory.h"
 
@@ -24,7 +25,8 @@ struct wg_run_probe {
     const char *events;      /* file of the run's events */
     struct wg_strv programs; /* that the run starts itself */
     struct wg_strv gaps;
-    int64_t since_ns; /* findings up to here were told of */
+    struct wg_run_log units; /* what of the run is needed without findings: its units alone */
+    int64_t since_ns;        /* findings up to here were told of */
     int64_t processes, records, lost;
 };
 
@@ -38,6 +40,9 @@ void wg_run_probe_begin(struct wg_run_probe *probe, bool wanted,
 void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name);
 /* Something that cannot be watched, and why. */
 void wg_run_probe_add_gap(struct wg_run_probe *probe, const char *gap);
+
+/* A wg_event_listener, of a struct wg_run_probe: must hear all events of the run. */
+void wg_run_probe_hear(void *probe, enum wg_event_kind kind, const json_t *event);
 
 /* Between rounds: reads and deletes the traces of ended processes when they are large. */
 int wg_run_probe_digest(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err);
