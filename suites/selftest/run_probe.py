@@ -69,14 +69,13 @@ def build_static(place, name, source):
     return f"{place}/{name}"
 
 
-def static_program(place):
-    program = build_static(place, "static", "int main(void) { return 0; }\n")
-    run = Run(place, f"{program} && {PASS}")
-    check("a static program is named as not covered", f"not covered: {program}: it is statically linked" in run.text,
-          run.text)
-    check("which is no finding", run.code == 0 and run.of("finding") == [], run.text)
-
-
+REMOVER = """
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    return argc < 2 || unlink(argv[1]) != 0;
+}
+"""
 LAUNCHER = """
 #include <unistd.h>
 int main(int argc, char **argv)
@@ -85,15 +84,30 @@ int main(int argc, char **argv)
     return argc < 2 || execve(argv[1], argv + 1, none);
 }
 """
+POST = ("python3 -c 'import os, urllib.request; urllib.request.urlopen(os.environ[\"WALGRIND_URL\"] + \"/notes\", "
+        "b\"{}\")' 2>/dev/null")
+
+
+def static_program(place):
+    """The probe cannot get into it: a tracer sees what it does, or the report names it as not covered."""
+    program = build_static(place, "remover", REMOVER)
+    run = Run(place, f'{POST}; {program} "$WALGRIND_DB_NOTES"; {POST}; {PASS}')
+    uncovered = any(program in gap for gap in run.probed().get("not_covered", []))
+    named = any(program in finding["command"] for finding in run.of("finding"))
+    check("a static program is watched or named as not covered", uncovered != named, run.text)
+    check("what it deleted fails the run", run.code == 1, run.text)
 
 
 def server_without_probe(place):
-    """Behind a static program, which is not seen when it throws the environment away."""
+    """Behind a static program, which throws the environment away."""
     program = build_static(place, "launcher", LAUNCHER)
-    run = Run(place, PASS, f"--server={program} /usr/bin/python3 {SERVER} serve {{data}} {{port}}")
-    check("a server that the probe was taken from is named", "the server of unit 1" in run.text and
-          "it runs without the probe" in run.text, run.text)
-    check("with the program that did it", f"not covered: {program}: it is statically linked" in run.text, run.text)
+    run = Run(place, f"{POST}; {PASS}", f"--server={program} /usr/bin/python3 {SERVER} serve {{data}} {{port}}")
+    pid = run.of("unit-started")[0]["server_pid"]
+    shown = subprocess.run([WALGRIND, "trace", f"--pid={pid}"], cwd=run.work, text=True, stdout=subprocess.PIPE,
+                           check=False).stdout
+    seen = "notes.db" in shown
+    check("a server that the probe was taken from is watched or named", seen != ("without the probe" in run.text),
+          (shown[-3000:], run.text))
 
 
 def watched_from_outside(place):

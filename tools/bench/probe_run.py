@@ -40,7 +40,8 @@ def main():
         order = ["--probe", "--no-probe"] if pair % 2 else ["--no-probe", "--probe"]
         costs = {which: cost(options.walgrind, [which, *options.options]) for which in order}
         cpu, wall = (costs["--probe"][i] / costs["--no-probe"][i] for i in (0, 1))
-        print(f"pair {pair + 1}: CPU {costs['--no-probe'][0]:.2f} s, with the probe {cpu:.3f}x; wall {wall:.3f}x", flush=True)
+        plain = costs["--no-probe"][0]
+        print(f"pair {pair + 1}: CPU {plain:.2f} s, with the probe {cpu:.3f}x; wall {wall:.3f}x", flush=True)
         ratios.append(cpu)
         walls.append(wall)
     print(f"median: CPU {statistics.median(ratios):.3f}x, wall {statistics.median(walls):.3f}x")
