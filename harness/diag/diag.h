@@ -83,6 +83,12 @@ void wg_findings_finish(struct wg_findings *findings);
 size_t wg_findings_errors(const struct wg_findings *findings);
 bool wg_finding_is_error(const struct wg_finding *finding);
 
+/*
+ * How many processes have opened databases through an SQLite whose API was not seen, because it is
+ * inside the program: what shows in SQL alone cannot be found there. `ret_exe` is one of them.
+ */
+size_t wg_diag_without_sql(const struct wg_trace *trace, const char **ret_exe);
+
 /* A finding as text of some lines, like a compiler's error. */
 void wg_finding_print(const struct wg_finding *finding, FILE *out);
 /* What a detector looks for, what it means and what to do, in the same shape. */

@@ -3,6 +3,7 @@
 #include "harness/diag/sql.h"
 
 #include "harness/base/str.h"
+#include "harness/diag/diag.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -179,4 +180,30 @@ void wg_sql_sessions_follow(struct wg_sql_sessions *sessions, const struct wg_tr
     case WG_TRACE_SQL_EXEC: follow_statement(session, event); break;
     default: break;
     }
+}
+
+size_t wg_diag_without_sql(const struct wg_trace *trace, const char **ret_exe)
+{
+    enum { OPENS = 1, SQL = 2 };
+    size_t count = 0;
+    unsigned char *seen = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *seen);
+    for (size_t i = 0; i < wg_trace_count(trace); i++) {
+        struct wg_trace_event event;
+        wg_trace_get(trace, i, &event);
+        if (event.type == WG_TRACE_SQL_OPEN)
+            seen[event.process->index] |= SQL;
+        else if (event.type == WG_TRACE_OPEN && event.role == WG_TRACE_ROLE_DATABASE &&
+                 event.record->error == 0 &&
+                 (event.origin == WG_TRACE_ORIGIN_SQLITE ||
+                  event.origin == WG_TRACE_ORIGIN_SQLITE_LIKELY))
+            seen[event.process->index] |= OPENS;
+    }
+    for (size_t i = 0; i < wg_trace_process_count(trace); i++) {
+        if (seen[i] != OPENS)
+            continue;
+        *ret_exe = wg_trace_process_at(trace, i)->exe;
+        count++;
+    }
+    free(seen);
+    return count;
 }

@@ -59,7 +59,7 @@ struct wg_sql_fold {
     void *context;
     struct wg_sql_sessions sessions;
     struct refused *refused;
-    size_t refused_count;
+    size_t refused_count, unjudged;
     struct place *places;
     size_t place_count;
     struct copy *copies;
@@ -100,6 +100,13 @@ struct wg_sql_fold *wg_sql_fold_create(const struct wg_trace *trace, wg_sql_repo
         fold->last_ns[event.process->index] = event.time_ns;
     }
     return fold;
+}
+
+/* The session's process has done something since then, so it was not dead. */
+static bool is_alive(const struct wg_sql_fold *fold, const struct wg_sql_session *session,
+                     int64_t time_ns)
+{
+    return fold->last_ns[session->process->index] > time_ns;
 }
 
 static struct place *find_place(const struct wg_sql_fold *fold, const char *database)
@@ -166,6 +173,7 @@ static void keep_refused(struct wg_sql_fold *fold, const struct wg_trace_event *
         return;
     fold->refused = wg_realloc(fold->refused, (fold->refused_count + 1) * sizeof *fold->refused);
     fold->refused[fold->refused_count++] = (struct refused){.event = *event, .session = *session};
+    fold->unjudged++;
 }
 
 /* Can this session be what the refused call waited for? */
@@ -190,7 +198,7 @@ static const struct wg_sql_session *idle_holder(struct wg_sql_fold *fold,
         const struct wg_sql_session *other = &fold->sessions.items[i];
         if (keeps_out(other, refused, place->in_wal_mode) &&
             other->last_ns < refused->event.time_ns && other->database[0] &&
-            fold->last_ns[other->process->index] > refused->event.end_ns &&
+            is_alive(fold, other, refused->event.end_ns) &&
             strcmp(other->database, refused->session.database) == 0 &&
             (other->process != refused->event.process ||
              other->address != refused->event.record->connection))
@@ -278,9 +286,14 @@ static void judge(struct wg_sql_fold *fold, struct refused *refused)
 
 static void judge_until(struct wg_sql_fold *fold, int64_t time_ns)
 {
-    for (size_t i = 0; i < fold->refused_count; i++)
+    if (fold->unjudged == 0)
+        return;
+    fold->unjudged = 0;
+    for (size_t i = 0; i < fold->refused_count; i++) {
         if (!fold->refused[i].judged && fold->refused[i].event.end_ns < time_ns)
             judge(fold, &fold->refused[i]);
+        fold->unjudged += !fold->refused[i].judged;
+    }
 }
 
 static void see_statement(struct wg_sql_fold *fold, const struct wg_trace_event *event)
@@ -308,7 +321,8 @@ static void see_write(struct wg_sql_fold *fold, const struct wg_trace_event *eve
         wg_sql_session_find(&fold->sessions, event->process, event->record->connection);
     for (size_t i = 0; i < fold->sessions.count; i++) {
         struct wg_sql_session *other = &fold->sessions.items[i];
-        if (other->told || other == own || strcmp(other->database, event->database) != 0)
+        if (other->told || other == own || strcmp(other->database, event->database) != 0 ||
+            !is_alive(fold, other, event->time_ns))
             continue;
         const struct wg_sql_session *lax = other;
         const char *id = NULL;
@@ -332,12 +346,12 @@ static void see_write(struct wg_sql_fold *fold, const struct wg_trace_event *eve
 
 /* A session that has read from the WAL since before it grew, and did nothing since. */
 static const struct wg_sql_session *find_starver(const struct wg_sql_fold *fold,
-                                                 const struct place *place)
+                                                 const struct place *place, int64_t time_ns)
 {
     for (size_t i = 0; i < fold->sessions.count; i++) {
         const struct wg_sql_session *session = &fold->sessions.items[i];
         bool reads = session->running_count > 0 || (session->in_transaction && session->has_read);
-        if (reads && session->last_ns < place->wal_grown_ns &&
+        if (reads && session->last_ns < place->wal_grown_ns && is_alive(fold, session, time_ns) &&
             strcmp(session->database, place->database) == 0)
             return session;
     }
@@ -363,7 +377,7 @@ static void see_wal_write(struct wg_sql_fold *fold, const struct wg_trace_event 
     }
     if (place->wal_size < WAL_BIG || place->commits < WAL_COMMITS || place->told_size)
         return;
-    const struct wg_sql_session *starver = find_starver(fold, place);
+    const struct wg_sql_session *starver = find_starver(fold, place, event->time_ns);
     if (!starver)
         return;
     place->told_size = true;
@@ -430,8 +444,10 @@ static void see_open(struct wg_sql_fold *fold, const struct wg_trace_event *even
 /* Code that is not SQLite puts another file in the place of a database or its WAL. */
 static void see_foreign(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
-    bool replaces = event->type == WG_TRACE_UNLINK ||
-                    (event->type == WG_TRACE_OPEN && (event->record->length & (O_TRUNC | O_CREAT)));
+    /* Emptied, or made where there was none. */
+    bool replaces = event->type == WG_TRACE_OPEN &&
+                    ((event->record->length & O_TRUNC) ||
+                     ((event->record->length & O_CREAT) && event->record->ino2 == 0));
     const char *path = event->path;
     if (event->type == WG_TRACE_RENAME) {
         replaces = true;

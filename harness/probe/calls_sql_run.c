@@ -169,8 +169,8 @@ static int end_noted(const struct wg_sql_from *from, enum wg_trace_call call,
     wg_sql_leave(connection, before, call, from->caller);
     /* The code is that of the step before; where that failed it is known. */
     if (ends && code == SQLITE_OK) {
-        /* The last statement of a connection that was closed before takes that with it. */
-        wg_sql_outcome(&note, from, call == WG_CALL_sqlite3_reset ? connection : NULL, db, code);
+        /* A connection that was closed before, and goes with its last statement, is not known. */
+        wg_sql_outcome(&note, from, connection, db, code);
         wg_note_end(&note);
     }
     return code;

@@ -54,8 +54,7 @@ static bool is_whole(const struct dl_find_object *object)
     const char *path = object->dlfo_link_map->l_name;
     const char *slash = path ? strrchr(path, '/') : NULL;
     const char *name = slash ? slash + 1 : path;
-    return name && strncmp(name, "lib", 3) == 0 &&
-           (strstr(name, "sqlite") || strstr(name, "sqlcipher"));
+    return name && (strncmp(name, "libsqlite3", 10) == 0 || strncmp(name, "libsqlcipher", 12) == 0);
 }
 
 /* Finds a function as rule 1 says when `next`, in the object itself otherwise. */

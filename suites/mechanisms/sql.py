@@ -376,6 +376,7 @@ def moves_a_file_and_removes_the_wal():
 
 def recovers_after_a_crash():
     leave_wal()
+    other_process(f"open({DB!r}, 'ab').close()")
     use(sqlite3.connect(DB, isolation_level=None))
 
 

@@ -91,6 +91,13 @@ static void print_summary(const struct wg_trace *trace, const char *run)
     if (dropped)
         fprintf(stderr, ", %llu older ones dropped", (unsigned long long)dropped);
     fprintf(stderr, "\nwalgrind: walgrind trace %s\n", run);
+    const char *exe = "";
+    size_t without = wg_diag_without_sql(trace, &exe);
+    if (without > 0)
+        fprintf(
+            stderr,
+            "walgrind: SQL was not seen in %zu process%s, as SQLite is inside the program: %s\n",
+            without, without == 1 ? "" : "es", exe);
 }
 
 /* {"walgrind", "findings": [finding…]} as findings.json of the run. */
