@@ -143,40 +143,6 @@ static bool is_sql(enum wg_trace_type type)
     return type >= WG_TRACE_SQL_OPEN && type <= WG_TRACE_SQL_BACKUP;
 }
 
-/* The path of an open as SQLite was given it, for those that give one as it is. */
-static const char *opened_path(const struct wg_trace_event *event)
-{
-    if (event->database[0])
-        return event->database;
-    return event->path[0] == '/' ? event->path : "";
-}
-
-/* The newest open of that connection before the record, by the process or one that forked it. */
-static const char *path_of_connection(const struct wg_trace *trace, size_t index,
-                                      const struct wg_trace_event *event)
-{
-    for (const struct wg_trace_process *process = event->process; process;
-         process = process->parent) {
-        for (size_t i = index + 1; i-- > 0;) {
-            struct wg_trace_event open;
-            wg_trace_get(trace, i, &open);
-            if (open.type == WG_TRACE_SQL_OPEN && open.process == process &&
-                open.record->connection == event->record->connection)
-                return opened_path(&open);
-        }
-    }
-    return "";
-}
-
-const char *wg_diag_database_of(const struct wg_trace *trace, size_t index)
-{
-    struct wg_trace_event event;
-    wg_trace_get(trace, index, &event);
-    if (event.database[0] || !is_sql(event.type) || event.record->connection == 0)
-        return event.database;
-    return path_of_connection(trace, index, &event);
-}
-
 static struct sighting *add_sighting(struct join *join)
 {
     if (join->count == join->room) {
@@ -197,10 +163,9 @@ static void see_trace(struct join *join)
         int code = event.record->error;
         if (!is_sql(event.type) || code == 0 || code == SQLITE_ROW || code == SQLITE_DONE)
             continue;
-        const char *database = wg_diag_database_of(join->trace, i);
-        if (!database[0] && event.type != WG_TRACE_SQL_LOG)
+        if (!event.database[0] && event.type != WG_TRACE_SQL_LOG)
             continue;
-        *add_sighting(join) = (struct sighting){.database = database,
+        *add_sighting(join) = (struct sighting){.database = event.database,
                                                 .process = event.process,
                                                 .message = event.text,
                                                 .code = code,

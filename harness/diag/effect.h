@@ -23,9 +23,6 @@
 void wg_diag_join(const struct wg_trace *trace, const struct wg_run_log *run,
                   struct wg_findings *findings);
 
-/* The database that a record of the SQLite API is about, "" when that cannot be told. */
-const char *wg_diag_database_of(const struct wg_trace *trace, size_t index);
-
 /* Of wg_findings_finish(). */
 void wg_moment_finish(struct wg_moment *moment);
 void wg_effects_finish(struct wg_effect *effects, size_t count);

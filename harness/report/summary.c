@@ -262,8 +262,9 @@ static void print_probed(const struct wg_model *model, FILE *out)
             fprintf(out, "         calls of the processes: not covered: %s\n", off);
         else
             fprintf(out,
-                    "         calls of %lld processes on the files of databases: %ld findings\n",
-                    (long long)wg_json_int(probed, "processes", 0), model->finding_count);
+                    "         calls of %lld processes on the files of databases: %ld finding%s\n",
+                    (long long)wg_json_int(probed, "processes", 0), model->finding_count,
+                    model->finding_count == 1 ? "" : "s");
         json_array_foreach(json_object_get(probed, "not_covered"), index, gap)
             fprintf(out, "         not covered: %s\n", json_string_value(gap));
         int64_t lost = wg_json_int(probed, "lost", 0);

@@ -35,7 +35,7 @@ const struct wg_command wg_command_trace = {
     .summary = "print what the probe recorded",
     .synopsis = "[OPTION…] [RUN]",
     .description =
-        "Prints the records of a run of 'walgrind exec', one a line: seconds since the first, "
+        "Prints the records of a run of 'walgrind exec' or 'walgrind run', one a line: seconds since the first, "
         "process and thread, what happened, who called (SQLite or other code), result, and the "
         "file. RUN is the run's directory; default: the newest below .walgrind. What is missing "
         "is said at the end.",

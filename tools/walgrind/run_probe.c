@@ -25,14 +25,14 @@ void wg_run_probe_begin(struct wg_run_probe *probe, bool wanted,
     struct wg_err err = WG_ERR_INIT;
     *probe = (struct wg_run_probe){.events = directory->events};
     if (!wanted)
-        probe->off = "--no-probe";
+        probe->off = wg_strdup("--no-probe");
     else if (wg_watch_is_watched())
-        probe->off = "the run itself is watched by another walgrind";
+        probe->off = wg_strdup("the run itself is watched by another walgrind");
     if (probe->off)
         return;
     probe->traces = wg_format("%s/trace", directory->path);
     if (wg_watch_begin(probe->traces, &err) != 0)
-        probe->off = "the probe's library was not found";
+        probe->off = wg_strdup(err.message);
 }
 
 void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name)
@@ -111,7 +111,7 @@ static void count(struct wg_run_probe *probe, const struct wg_trace *trace)
 }
 
 /* The events are read again only when there is something to join them with. */
-static int tell(const struct wg_run_probe *probe, const struct wg_trace *trace,
+static int tell(struct wg_run_probe *probe, const struct wg_trace *trace,
                 struct wg_findings *findings, struct wg_event_log *log, struct wg_err *err)
 {
     struct wg_run_log run = {0};
@@ -123,8 +123,10 @@ static int tell(const struct wg_run_probe *probe, const struct wg_trace *trace,
         wg_diag_symbolise(trace, findings);
     }
     for (size_t i = 0; rc == 0 && i < findings->count; i++)
-        if (findings->items[i].event.time_ns > probe->since_ns)
+        if (findings->items[i].event.time_ns > probe->since_ns) {
             emit_finding(&findings->items[i], log);
+            probe->told++;
+        }
     wg_run_log_finish(&run);
     return rc;
 }
@@ -183,7 +185,9 @@ int wg_run_probe_digest(struct wg_run_probe *probe, struct wg_event_log *log, st
     if (look(probe, log, err) != 0)
         return -1;
     probe->since_ns = now_ns;
-    delete_traces(probe->traces);
+    wg_run_log_finish(&probe->units); /* their servers have ended, and their traces may go */
+    if (probe->told == 0 || bytes > 4 * (uint64_t)WG_LIMIT_TRACE_KEPT)
+        delete_traces(probe->traces);
     return 0;
 }
 
@@ -210,6 +214,7 @@ void wg_run_probe_finish(struct wg_run_probe *probe)
     wg_strv_finish(&probe->programs);
     wg_strv_finish(&probe->gaps);
     wg_run_log_finish(&probe->units);
+    free(probe->off);
     free(probe->traces);
     *probe = (struct wg_run_probe){0};
 }

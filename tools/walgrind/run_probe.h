@@ -5,7 +5,8 @@
  * Traces lie in RUN/trace. When the tests are over, what they show is joined with the events of the
  * run and becomes events itself: a "finding" each, and "probed", which says what was watched and
  * what was not. A run that goes on for hours would leave traces without end, so between rounds,
- * when no server runs, more than WG_LIMIT_TRACE_KEPT bytes are looked at and deleted.
+ * when no server runs, more than WG_LIMIT_TRACE_KEPT bytes are looked at and deleted; those of a
+ * finding only when they are four times as many.
  */
 #ifndef WG_TOOLS_WALGRIND_RUN_PROBE_H
 #define WG_TOOLS_WALGRIND_RUN_PROBE_H
@@ -20,7 +21,7 @@
 #include <stdint.h>
 
 struct wg_run_probe {
-    const char *off;         /* why there is none; NULL when there is one */
+    char *off;               /* why there is none; NULL when there is one */
     char *traces;            /* directory */
     const char *events;      /* file of the run's events */
     struct wg_strv programs; /* that the run starts itself */
@@ -28,6 +29,7 @@ struct wg_run_probe {
     struct wg_run_log units; /* what of the run is needed without findings: its units alone */
     int64_t since_ns;        /* findings up to here were told of */
     int64_t processes, records, lost;
+    int64_t told; /* findings */
 };
 
 /*
