@@ -42,11 +42,14 @@ static void end_close(struct wg_note *note, int result)
 static struct wg_fd *to_close(int fd, const void *caller)
 {
     struct wg_fd *entry = wg_probe_fd(fd);
-    if (!entry || wg_probe_in_vfork())
+    if (!entry)
         return NULL;
-    /* SQLite closes what it has opened; of others the number may be a stale one. */
-    bool sure = wg_origin_is_sqlite(wg_probe_origin(caller, entry));
-    return sure || wg_note_still(fd, entry) ? entry : NULL;
+    /* SQLite closes what it has opened; of others the number may be a stale one. A library that is
+     * SQLite and nothing else does not run in a vfork child. */
+    enum wg_trace_origin origin = wg_probe_origin(caller, entry);
+    if (origin != WG_TRACE_ORIGIN_SQLITE && wg_probe_in_vfork())
+        return NULL;
+    return wg_origin_is_sqlite(origin) || wg_note_still(fd, entry) ? entry : NULL;
 }
 
 int wg_call_close(int fd) WG_STANDS_FOR("close");

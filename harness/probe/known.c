@@ -139,14 +139,17 @@ static void database_bits(short type, int64_t first, int64_t last, uint32_t *set
 
 static void shm_bits(short type, int64_t first, int64_t last, uint32_t *set, uint32_t *clear)
 {
-    for (int i = 0; i < WG_TRACE_SHM_LOCKS; i++) {
-        int64_t byte = WG_TRACE_SHM_LOCK_FIRST + i;
-        if (!touches(first, last, byte, byte))
-            continue;
-        *clear |= WG_TRACE_HELD_SHM(i) | WG_TRACE_HELD_SHM_WRITE(i);
-        if (type != F_UNLCK)
-            *set |= WG_TRACE_HELD_SHM(i) | (type == F_WRLCK ? WG_TRACE_HELD_SHM_WRITE(i) : 0);
-    }
+    const int64_t end = WG_TRACE_SHM_LOCK_FIRST + WG_TRACE_SHM_LOCKS - 1;
+    int64_t from = first > WG_TRACE_SHM_LOCK_FIRST ? first : WG_TRACE_SHM_LOCK_FIRST;
+    int64_t to = last < end ? last : end;
+    if (from > to)
+        return;
+    /* A bit for each byte of the range, that of the first lock the lowest. */
+    uint32_t bytes = ((UINT32_C(2) << (to - from)) - 1) << (from - WG_TRACE_SHM_LOCK_FIRST);
+    *clear |= bytes * WG_TRACE_HELD_SHM(0) | bytes * WG_TRACE_HELD_SHM_WRITE(0);
+    if (type != F_UNLCK)
+        *set |= bytes * WG_TRACE_HELD_SHM(0) |
+                (type == F_WRLCK ? bytes * WG_TRACE_HELD_SHM_WRITE(0) : 0);
 }
 
 void wg_probe_lock_bits(enum wg_trace_role role, short type, int64_t start, int64_t length,

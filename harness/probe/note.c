@@ -275,7 +275,7 @@ void wg_opening_end(struct wg_opening *opening, int fd)
     wg_note_result(note, fd, fd < 0);
     note->record.offset = opening->mode;
     note->record.length = opening->flags;
-    if (wg_probe_in_vfork()) {
+    if (note->record.origin != WG_TRACE_ORIGIN_SQLITE && wg_probe_in_vfork()) {
         errno = note->saved_errno;
         return;
     }

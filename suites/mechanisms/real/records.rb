@@ -46,15 +46,19 @@ end
 
 def sequel
   require "sequel"
-  db = Sequel.sqlite("app.db", timeout: 20_000, max_connections: 4)
+  db = Sequel.sqlite("app.db", timeout: 50, max_connections: 4)
   db.run("PRAGMA journal_mode = WAL")
   db.create_table(:notes) { primary_key :id; String :text }
-  4.times.map { |n| Thread.new { ROWS.times { db.transaction(mode: :immediate) { db[:notes].insert(text: n.to_s) } } } }
-   .each(&:join)
+  insert = lambda do |text|
+    db.transaction(mode: :immediate) { db[:notes].insert(text: text) }
+  rescue Sequel::DatabaseError # busy: the driver waits without letting other threads run
+    retry
+  end
+  4.times.map { |n| Thread.new { ROWS.times { insert.call(n.to_s) } } }.each(&:join)
   raise "lost" unless db[:notes].count == 4 * ROWS
   db.alter_table(:notes) { add_column :more, Integer }
   db.disconnect
-  pids = 2.times.map { fork { ROWS.times { db[:notes].insert(text: "child") }; db.disconnect; exit!(0) } }
+  pids = 2.times.map { fork { ROWS.times { insert.call("child") }; db.disconnect; exit!(0) } }
   pids.each { |pid| Process.wait(pid) }
   raise "children" unless db[:notes].count == 6 * ROWS
 end
