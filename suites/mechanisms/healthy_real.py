@@ -119,7 +119,7 @@ def fastapi_workers_restarted():
 def gunicorn_preforked_with_flask():
     needs("flask", "gunicorn")
     port = free_port()
-    with served(["gunicorn", "--preload", "--workers", "3", "--threads", "2", "--chdir", REAL, "--bind",
+    with served(["gunicorn", "--preload", "--workers", "3", "--threads", "2", "--pythonpath", REAL, "--bind",
                  f"127.0.0.1:{port}", "--worker-tmp-dir", "/dev/shm", "web:flask_app()"], port) as server:
         load(port)
         server.send_signal(signal.SIGHUP)  # new workers
