@@ -97,17 +97,35 @@ def on_a_wide_terminal(words, place):
     terminal.end()
 
 
+def read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def await_text(path, pattern):
+    deadline = time.monotonic() + WAIT_S
+    while not re.search(pattern, read(path), re.M) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def without_a_terminal(words, option, wants_notice):
-    with subprocess.Popen([WALGRIND, *words, *option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as run:
-        time.sleep(1.5)
+    place = option[0].split("=", 1)[1]
+    err_path = f"{place}.err"
+    with open(err_path, "w", encoding="utf-8") as err_file, \
+            subprocess.Popen([WALGRIND, *words, *option], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                             stderr=err_file) as run:
+        await_text(f"{place}/events.jsonl", '"test-started".*live/hangs')
         run.send_signal(signal.SIGUSR1)
-        time.sleep(0.5)
+        await_text(err_path, r"\d running\n")
         check("SIGUSR1 stops nothing", run.poll() is None)
         if wants_notice:
-            time.sleep(9)
+            await_text(err_path, "^slow: ")
         run.send_signal(signal.SIGINT)
-        _out, err = run.communicate(timeout=WAIT_S)
+        run.wait(timeout=WAIT_S)
+    err = read(err_path)
     check(f"{option}: SIGUSR1 tells what runs", re.search(r"\d running\n +\d\.\d s  live/hangs \(suite", err), err)
     check(f"{option}: no control characters", "\033" not in err and "\r" not in err, err)
     named = len(re.findall(r"^slow: live/hangs has run for 1[01] s \(suite, pid \d+\)$", err, re.M))
