@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* GOOD is run until "already bad at GOOD" has at most this part of the doubt that is allowed. */
-#define BRACKET_DOUBT 0.25
+#define BRACKET_DOUBT 0.5
 /* Parts of the doubt that is allowed, when good commits fail too and when the answer is that GOOD
  * is bad: see enough(). */
 #define NOISY_DOUBT   0.4

@@ -132,11 +132,9 @@ static double noise_likelihood(const struct wg_bisect_rates *rates, unsigned fai
     double logs[WG_BISECT_NOISES];
     double highest = -HUGE_VAL;
     for (size_t j = 0; j < WG_BISECT_NOISES; j++) {
-        double p0 = rates->noise[j];
-        if (p0 > 0)
-            logs[j] = failures * log(p0) + passes * log1p(-p0);
-        else
-            logs[j] = failures > 0 ? -HUGE_VAL : 0;
+        logs[j] = passes * rates->log_pass[j];
+        if (failures > 0) /* 0 * ln 0 is no number */
+            logs[j] += failures * rates->log_fail[j];
         if (logs[j] > highest)
             highest = logs[j];
     }

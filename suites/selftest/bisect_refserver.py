@@ -60,7 +60,7 @@ def finds_the_leak(checks, walgrind, place):
     before = snapshot(directory)
     bisection = Bisection(walgrind, directory)
     arguments = [
-        "--seed=4", "--build-cost=5", "--budget=600", "--provoke=off", f"--json={bisection.report}",
+        "--seed=5", "--build-cost=5", "--budget=600", "--provoke=off", f"--json={bisection.report}",
         "--build=cc -o start start.c", ids[0], ids[COMMITS - 1], "--", walgrind, "run", "--isolate=none",
         '--init="$WALGRIND_REFSERVER" --init-only --data {data}', "--server=./start --port {port} --data {data}",
         "--ready=/health", f"--suite-binary={os.path.abspath(sys.argv[3])}", "files_locks/released_lock_is_gone"]
