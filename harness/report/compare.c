@@ -152,6 +152,8 @@ void wg_compare(const struct wg_model *a, const struct wg_model *b,
         .b_io = wg_model_io_errors(b),
         .a_bad = a->databases_bad,
         .b_bad = b->databases_bad,
+        .a_findings = a->findings_failing,
+        .b_findings = b->findings_failing,
     };
     wg_rates_all(a, &a_rates);
     wg_rates_all(b, &b_rates);
@@ -170,7 +172,8 @@ void wg_compare(const struct wg_model *a, const struct wg_model *b,
         qsort(comparison.changes, comparison.count, sizeof *comparison.changes, by_kind);
     comparison.regression = comparison.regression ||
                             (comparison.a_io == 0 && comparison.b_io > 0) ||
-                            (comparison.a_bad == 0 && comparison.b_bad > 0);
+                            (comparison.a_bad == 0 && comparison.b_bad > 0) ||
+                            (comparison.a_findings == 0 && comparison.b_findings > 0);
     json_decref(a_index);
     json_decref(b_index);
     wg_rates_finish(&a_rates);
@@ -218,9 +221,14 @@ static char *verdict_of(const struct wg_comparison *comparison)
         text = longer;
         separator = ", ";
     }
-    char *whole =
-        wg_format("%s%sI/O errors %ld -> %ld, broken databases %ld -> %ld", text, separator,
-                  comparison->a_io, comparison->b_io, comparison->a_bad, comparison->b_bad);
+    char *findings =
+        comparison->a_findings + comparison->b_findings == 0
+            ? wg_strdup("")
+            : wg_format(", findings %ld -> %ld", comparison->a_findings, comparison->b_findings);
+    char *whole = wg_format("%s%sI/O errors %ld -> %ld, broken databases %ld -> %ld%s", text,
+                            separator, comparison->a_io, comparison->b_io, comparison->a_bad,
+                            comparison->b_bad, findings);
+    free(findings);
     free(text);
     return whole;
 }

@@ -4,7 +4,8 @@
  *
  * A test that never failed in A and fails in B is a regression whatever the numbers, since that is
  * what a check is for. One that failed before is a regression only when it fails significantly more
- * often (Fisher's exact test, 5 %). I/O errors and broken databases that A did not have are one.
+ * often (Fisher's exact test, 5 %). I/O errors, broken databases and findings of the probe that A
+ * did not have are one.
  * Durations are told, not judged: a test is slower or faster when the rank sum test says so at 1 %
  * over all tests together (Bonferroni), by at least a fifth and WG_COMPARE_MS, in at least
  * WG_COMPARE_ROUNDS runs each.
@@ -50,6 +51,7 @@ struct wg_comparison {
     size_t count;
     long counts[WG_CHANGE_COUNT];
     long a_io, b_io, a_bad, b_bad; /* I/O errors, broken databases */
+    long a_findings, b_findings;   /* of the probe, those that fail a run */
     bool durations;                /* there were enough runs to compare them */
     bool regression;
 };

@@ -137,3 +137,33 @@ Test(compare, new_io_error_is_a_regression_and_an_old_one_is_not)
     wg_model_finish(&a);
     wg_model_finish(&b);
 }
+
+static void found(struct wg_model *model, bool fails)
+{
+    json_t *event = json_pack("{s:s, s:b}", "id", "unlink-open", "fails", fails);
+    wg_model_apply(model, WG_EVENT_FINDING, event);
+    json_decref(event);
+}
+
+Test(compare, new_finding_is_a_regression_and_a_warning_is_not)
+{
+    struct wg_model clean, warned, failing;
+    struct wg_comparison comparison;
+    wg_model_init(&clean);
+    wg_model_init(&warned);
+    wg_model_init(&failing);
+    found(&warned, false);
+    found(&failing, true);
+    wg_compare(&clean, &failing, &comparison);
+    cr_expect(eq(int, comparison.regression, true));
+    wg_comparison_finish(&comparison);
+    wg_compare(&clean, &warned, &comparison);
+    cr_expect(not(comparison.regression));
+    wg_comparison_finish(&comparison);
+    wg_compare(&failing, &failing, &comparison);
+    cr_expect(not(comparison.regression));
+    wg_comparison_finish(&comparison);
+    wg_model_finish(&clean);
+    wg_model_finish(&warned);
+    wg_model_finish(&failing);
+}
