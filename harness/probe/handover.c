@@ -32,8 +32,9 @@ static int open_covered_not(const char *path)
         return -1;
     /* One with raised privileges would run without them under a tracer. */
     bool mine = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & (S_ISUID | S_ISGID)) &&
-                faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 && wg_probe_obstacle(fd);
-    if (mine)
+                faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+    const char *why = mine ? wg_probe_obstacle(fd) : NULL;
+    if (why && why != wg_probe_is_32_bit)
         return fd;
     syscall(SYS_close, fd);
     return -1;
@@ -58,6 +59,19 @@ static bool search(const char *name, char buffer[static WG_PROBE_PATH])
     return false;
 }
 
+/* After chroot, or by another user, the tracer may be out of reach. */
+static void note_uncovered(void)
+{
+    static const char words[] = WG_TRACE_NOT_COVERED
+        "it starts a program that the probe cannot get into, where the tracer is out of reach";
+    struct wg_note note;
+    if (!wg_probe_live() || wg_probe_in_vfork())
+        return;
+    wg_note_begin(&note, WG_TRACE_MARK, WG_CALL_none, NULL);
+    note.record.text = wg_probe_string(words, sizeof words - 1, &note.record.flags);
+    wg_note_end(&note);
+}
+
 void wg_handover_begin(struct wg_handover *handover, const char *file, bool searched,
                        char *const *arguments)
 {
@@ -68,13 +82,19 @@ void wg_handover_begin(struct wg_handover *handover, const char *file, bool sear
     if (wg_probe.fd_max == 0 || !wg_probe.tracer[0] || !arguments || !arguments[0])
         return;
     if (searched && !strchr(file, '/')) {
-        if (!search(file, found))
+        if (!search(file, found)) {
+            errno = saved_errno;
             return;
+        }
         file = found;
     }
     int fd = open_covered_not(file);
-    if (fd >= 0) {
+    if (fd >= 0)
         syscall(SYS_close, fd);
+    bool reachable = faccessat(AT_FDCWD, wg_probe.tracer, X_OK, AT_EACCESS) == 0;
+    if (fd >= 0 && !reachable)
+        note_uncovered();
+    if (fd >= 0 && reachable) {
         size_t count = 0;
         while (arguments[count])
             count++;

@@ -183,6 +183,8 @@ bool wg_probe_holds(const char *at, size_t size, const char needle[static WG_PRO
     return false;
 }
 
+const char wg_probe_is_32_bit[] = "it is a 32-bit program";
+
 /* Go's linker leaves a note of this name (cmd/internal/buildid of Go), perhaps behind others. */
 static bool is_go_note(int fd, const Elf64_Phdr *part)
 {
@@ -211,7 +213,7 @@ const char *wg_probe_obstacle(int fd)
     if (pread(fd, &elf, sizeof elf, 0) != sizeof elf || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
         return NULL;
     if (elf.e_ident[EI_CLASS] != ELFCLASS64)
-        return "it is a 32-bit program";
+        return wg_probe_is_32_bit;
     if (elf.e_phentsize != sizeof(Elf64_Phdr))
         return NULL;
     for (int i = 0; i < elf.e_phnum; i++) {

@@ -49,5 +49,7 @@ bool wg_probe_holds(const char *at, size_t size, const char needle[static WG_PRO
  * one sees, or when the file is no ELF of this machine.
  */
 const char *wg_probe_obstacle(int fd);
+/* One of its answers: the tracer does not see those either. */
+extern const char wg_probe_is_32_bit[];
 
 #endif

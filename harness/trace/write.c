@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,10 +14,39 @@
 #define DEFAULT_RECORDS   4096
 #define DEFAULT_TEXT_SIZE (UINT64_C(1) << 20)
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define CHUNK ((size_t)64 << 10) /* made real at once */
+
 struct wg_trace_writer {
     struct wg_trace_header *header; /* the whole mapped file */
     size_t size;
+    unsigned char *chunks; /* 1 when its pages are there, 2 when there was no room */
 };
+
+/*
+ * Makes the pages of a part of the sparse file, before it is written for the first time; false when
+ * the file system has no room, where writing would raise SIGBUS.
+ */
+static bool make_real(struct wg_trace_writer *writer, size_t offset, size_t size)
+{
+    bool real = true;
+    for (size_t chunk = offset / CHUNK; chunk <= (offset + size - 1) / CHUNK; chunk++) {
+        size_t start = chunk * CHUNK;
+        size_t length = writer->size - start < CHUNK ? writer->size - start : CHUNK;
+        /* Kernels before 5.14 do not know it; there a full disk stays a danger. */
+        if (writer->chunks[chunk] == 0)
+            writer->chunks[chunk] =
+                madvise((char *)writer->header + start, length, MADV_POPULATE_WRITE) == 0 ||
+                        errno == EINVAL
+                    ? 1
+                    : 2;
+        real &= writer->chunks[chunk] == 1;
+    }
+    return real;
+}
 
 static uint64_t with_default(uint64_t value, uint64_t fallback)
 {
@@ -30,7 +60,7 @@ static uint32_t put_bytes(struct wg_trace_writer *writer, const void *bytes, siz
     struct wg_trace_header *header = writer->header;
     uint64_t at = header->strings_next;
     uint64_t need = (8 + size + 1 + 7) & ~UINT64_C(7);
-    if (need > header->strings_size - at) {
+    if (need > header->strings_size - at || !make_real(writer, header->strings_offset + at, need)) {
         header->strings_lost++;
         *flags |= WG_TRACE_CUT;
         return 0;
@@ -107,6 +137,13 @@ int wg_trace_writer_create(const char *directory, const struct wg_trace_writer_o
     struct wg_trace_writer *writer = wg_calloc(1, sizeof *writer);
     writer->header = memory;
     writer->size = size;
+    writer->chunks = wg_calloc(size / CHUNK + 1, 1);
+    if (!make_real(writer, 0, WG_TRACE_HEADER_SIZE)) {
+        errno = ENOSPC;
+        wg_err_errno(err, "write %s", path);
+        wg_trace_writer_destroy(writer);
+        goto out;
+    }
     fill_header(writer, options);
     *ret_writer = writer;
     rc = 0;
@@ -132,7 +169,9 @@ void wg_trace_writer_add(struct wg_trace_writer *writer, const struct wg_trace_e
     enum wg_trace_area which = usual_area(spec->record.type);
     struct wg_trace_area_header *area = &writer->header->areas[which];
     uint64_t number = area->next++;
-    if (which == WG_TRACE_RARE && number >= area->capacity)
+    size_t offset = (size_t)(area->offset + number % area->capacity * WG_TRACE_RECORD_SIZE);
+    if ((which == WG_TRACE_RARE && number >= area->capacity) ||
+        !make_real(writer, offset, WG_TRACE_RECORD_SIZE))
         return;
     struct wg_trace_record record = spec->record;
     record.path = put_text(writer, spec->path, &record.flags);
@@ -144,8 +183,7 @@ void wg_trace_writer_add(struct wg_trace_writer *writer, const struct wg_trace_e
         record.stack = put_bytes(writer, spec->frames, spec->frame_count * sizeof *spec->frames,
                                  &record.flags);
     record.commit = (uint32_t)(number + 1);
-    char *slot = (char *)writer->header + area->offset;
-    memcpy(slot + (number % area->capacity) * WG_TRACE_RECORD_SIZE, &record, sizeof record);
+    memcpy((char *)writer->header + offset, &record, sizeof record);
 }
 
 void wg_trace_writer_end(struct wg_trace_writer *writer, enum wg_trace_state state)
@@ -158,5 +196,6 @@ void wg_trace_writer_destroy(struct wg_trace_writer *writer)
     if (!writer)
         return;
     munmap(writer->header, writer->size);
+    free(writer->chunks);
     free(writer);
 }

@@ -288,7 +288,7 @@ static void leave_dup(struct stop *stop, int fd)
 
 static bool enter_lock(struct stop *stop, struct wg_outside_fd *entry, int command)
 {
-    struct flock lock;
+    struct flock lock = {0};
     struct wg_trace_record *record_of = &stop->pending->spec.record;
     if ((entry->role != WG_TRACE_ROLE_DATABASE && entry->role != WG_TRACE_ROLE_SHM) ||
         !read_memory(stop->image->pid, stop->arguments[2], &lock, sizeof lock))

@@ -232,6 +232,22 @@ def what_is_not_seen_is_said(place):
     return problems
 
 
+CHROOT = ("import os, sqlite3, sys\n"
+          "if os.fork() == 0:\n"
+          "    sqlite3.connect('app.db').execute('CREATE TABLE t(a)')\n"  # so that its trace is begun
+          "    os.chroot('.'); os.execv('/program', ['/program', 'works_on_other_files'])\n"
+          "sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))\n")
+
+
+@check
+def a_program_where_the_tracer_is_out_of_reach_runs(place):
+    if os.geteuid() != 0:
+        return []
+    shutil.copy(PLAIN, place.within("program"))
+    code, said, findings = place.run(sys.executable, "-c", CHROOT)
+    return [] if (code, findings) == (0, []) and "out of reach" in said else [f"{code}, {findings}, {said!r}"]
+
+
 @check
 def a_call_seen_twice_counts_once(place):
     """By the probe and by the tracer: one finding, and one record of each call."""

@@ -100,8 +100,9 @@ int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_e
 {
     char *tracer = NULL;
     char *program = wg_watch_find_program(command->items[0]);
+    const char *why = program ? obstacle(program) : NULL;
     bool wanted = how == WG_WATCH_SECCOMP || how == WG_WATCH_BOTH ||
-                  (how == WG_WATCH_AUTO && program && obstacle(program));
+                  (how == WG_WATCH_AUTO && why && why != wg_probe_is_32_bit);
     if (how != WG_WATCH_AUTO)
         unsetenv(WG_TRACER_ENV);
     if (how == WG_WATCH_SECCOMP)
@@ -174,7 +175,7 @@ void wg_watch_gaps(const struct wg_trace *trace, const struct wg_strv *programs,
     }
     for (size_t i = 0; i < seen.count; i++) {
         const char *why = obstacle(seen.items[i]);
-        if (why && !is_traced(&traced, seen.items[i]))
+        if (why && (why == wg_probe_is_32_bit || !is_traced(&traced, seen.items[i])))
             add_gap(ret_gaps, seen.items[i], why);
     }
     for (size_t i = 0; i < wg_trace_damage_count(trace); i++)
