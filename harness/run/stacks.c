@@ -171,8 +171,11 @@ static bool append_frames(const struct target *target, struct wg_buf *out)
     ssize_t n;
     bool any = false;
     FILE *file = target->output_fd >= 0 ? fdopen(target->output_fd, "re") : NULL;
-    if (!file)
+    if (!file) {
+        if (target->output_fd >= 0)
+            close(target->output_fd);
         return false;
+    }
     rewind(file);
     while ((n = getline(&line, &room, file)) > 0) {
         any = any || wg_str_starts(line, "#0 ");
