@@ -58,8 +58,8 @@
 #define WG_PROBE_INTERN  16384               /* strings of the trace file found again */
 #define WG_PROBE_MODULES 512
 #define WG_PROBE_HINTS   512                  /* calling addresses whose module is found at once */
-#define WG_PROBE_CHUNK   (UINT64_C(64) << 10) /* bytes of the trace file made real at once */
-#define WG_PROBE_CHUNKS  1024
+#define WG_PROBE_CHUNK   (UINT64_C(16) << 10) /* bytes of the trace file made real at once */
+#define WG_PROBE_CHUNKS  2048
 #define WG_PROBE_MAPS    64
 #define WG_PROBE_PATH    1024 /* bytes; buffers lie on stacks that may be those of signal handlers */
 
