@@ -108,13 +108,30 @@ def faults(place):
         db.close()
 
 
+def unread(place):
+    """Nothing is said to be well that could not be looked at."""
+    os.chmod(place, 0o755)
+    os.makedirs(f"{place}/closed")
+    make(f"{place}/closed/in.db").close()
+    make(f"{place}/mine.db").close()
+    os.chmod(f"{place}/closed", 0)
+    os.chmod(f"{place}/mine.db", 0)
+    nobody = {"user": 65534} if os.geteuid() == 0 else {}
+    done = subprocess.run([WALGRIND, "doctor", "--json", place], text=True, capture_output=True, check=False, **nobody)
+    found = json.loads(done.stdout)
+    for name in ("closed", "mine.db"):
+        check(f"{name} may not be read", has(found, "warn", f"/{name}", "may not be read"), found)
+    check("then it is not said that there is none", "no database is here" not in done.stdout, done.stdout)
+    os.chmod(f"{place}/closed", 0o755)
+
+
 def usage():
     for words, message in ((("/no/such/place",), "No such file"), (("a", "b"), "one directory or database, not 2")):
         code, _out, err = doctor(*words)
         check(f"{words}: exit 2, one line", (code, err.count("\n")) == (2, 1) and message in err, (code, err))
 
 
-for part in (healthy, users, faults):
+for part in (healthy, users, faults, unread):
     with tempfile.TemporaryDirectory(prefix="walgrind 'doctor' ") as directory:
         part(directory)
 usage()

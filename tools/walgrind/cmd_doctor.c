@@ -93,7 +93,7 @@ static int examine(const char *place, struct doctor *doctor, struct wg_err *err)
         doctor_look_at_place(doctor, path);
         doctor_look_at_processes(doctor, &files, path);
         doctor_look_at_files(doctor, &files);
-        if (files.count == 0)
+        if (files.count == 0 && files.unread.count == 0)
             doctor_tell(doctor, DOCTOR_NOTE, path, 0, NULL, "no database is here");
         doctor_files_finish(&files);
     }

@@ -10,6 +10,7 @@
 #define WG_TOOLS_WALGRIND_DOCTOR_DOCTOR_H
 
 #include "harness/base/err.h"
+#include "harness/base/str.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -45,6 +46,7 @@ struct doctor_file {
 struct doctor_files {
     struct doctor_file *items;
     size_t count;
+    struct wg_strv unread; /* files and directories that may not be read */
 };
 
 /* The databases and sidecars of a directory with all below it, or of one database. */

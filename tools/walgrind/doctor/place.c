@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #define DESCRIPTORS_MAX 32
 #define CIFS_MAGIC      0xff534d42
@@ -72,6 +73,8 @@ static void add_file(struct doctor_files *files, const char *path, const struct 
 {
     struct wg_db_header header = {.is_database = false};
     size_t base = wg_family_sidecar_base(path);
+    if (base == 0 && access(path, R_OK) != 0 && errno == EACCES)
+        wg_strv_push(&files->unread, path);
     if (base == 0 && (wg_family_read_header(path, &header, NULL) != 0 || !header.is_database))
         return;
     files->items = wg_realloc(files->items, (files->count + 1) * sizeof *files->items);
@@ -100,6 +103,8 @@ static int visit(const char *path, const struct stat *have, int kind, struct FTW
     (void)where;
     if (kind == FTW_F && S_ISREG(have->st_mode))
         add_file(found, path, have);
+    else if (kind == FTW_DNR)
+        wg_strv_push(&found->unread, path);
     return 0;
 }
 
@@ -137,6 +142,7 @@ void doctor_files_finish(struct doctor_files *files)
     for (size_t i = 0; i < files->count; i++)
         free(files->items[i].path);
     free(files->items);
+    wg_strv_finish(&files->unread);
     *files = (struct doctor_files){0};
 }
 
@@ -175,6 +181,10 @@ static void look_at_sidecar(struct doctor *doctor, const struct doctor_files *fi
 
 void doctor_look_at_files(struct doctor *doctor, const struct doctor_files *files)
 {
+    for (size_t i = 0; i < files->unread.count; i++)
+        doctor_tell(doctor, DOCTOR_WARN, files->unread.items[i], 0,
+                    "Run walgrind doctor as its owner or as root.",
+                    "may not be read, so nothing is known of what is there");
     for (size_t i = 0; i < files->count; i++) {
         const struct doctor_file *file = &files->items[i];
         if (file->base > 0)
