@@ -97,8 +97,8 @@ void wg_detector_print(const struct wg_detector *detector, FILE *out);
  * {"id", "severity" ("error" or "warning"), "title", "database", "pid", "tid", "command", "call",
  * "at_mono_ns", "times", "where", "stack", "holders", "advice", "effects": [{"kind", "code",
  * "name", "count", "after_ms", "exact", "explained", "pids", "tests"}]} and, of a run, "who",
- * "unit", "tests", "requests", and "faults_before" when there were some; the caller owns it.
- * "at_mono_ns" is CLOCK_MONOTONIC.
+ * "unit", "tests", "requests", "faults_before" when there were some, and "sql" of a call with SQL;
+ * the caller owns it. "at_mono_ns" is CLOCK_MONOTONIC.
  */
 json_t *wg_finding_json(const struct wg_finding *finding);
 

@@ -141,8 +141,11 @@ void wg_finding_print(const struct wg_finding *finding, FILE *out)
     fprintf(out, "  who     pid %d thread %u: %.*s%s\n", (int)event->process->pid,
             event->record->tid, COMMAND_SHOWN, event->process->command,
             strlen(event->process->command) > COMMAND_SHOWN ? "…" : "");
-    fprintf(out, "  call    %s, fd %d, %s", wg_trace_call_name(event->call), event->record->fd,
-            event->path);
+    fprintf(out, "  call    %s", wg_trace_call_name(event->call));
+    if (!wg_trace_type_is_sql(event->type))
+        fprintf(out, ", fd %d, %s", event->record->fd, event->path);
+    else if (event->text[0] || event->path[0])
+        fprintf(out, ": %s", event->text[0] ? event->text : event->path);
     if (finding->locks_lost > 0)
         fprintf(out, "; it held {%s} there", held);
     fputc('\n', out);
@@ -247,6 +250,8 @@ json_t *wg_finding_json(const struct wg_finding *finding)
                   "at_mono_ns", (json_int_t)event->time_ns, "times", (json_int_t)finding->times,
                   "where", text_of(event->script), "stack", names_of(&finding->stack), "holders",
                   holders, "advice", finding->detector->fix, "effects", effects_of(finding));
+    if (wg_trace_type_is_sql(event->type) && event->text[0])
+        json_object_set_new(object, "sql", text_of(event->text));
     if (finding->faults_before > 0)
         json_object_set_new(object, "faults_before",
                             json_integer((json_int_t)finding->faults_before));

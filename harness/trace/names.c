@@ -34,6 +34,12 @@ const char *wg_trace_type_name(enum wg_trace_type type)
     return type < WG_TRACE_TYPE_COUNT ? type_names[type] : "?";
 }
 
+bool wg_trace_type_is_sql(enum wg_trace_type type)
+{
+    return (type >= WG_TRACE_SQL_OPEN && type <= WG_TRACE_SQL_BACKUP) ||
+           type == WG_TRACE_SQL_CHECKPOINT || type == WG_TRACE_SQL_OVERLAP;
+}
+
 const char *wg_trace_role_name(enum wg_trace_role role)
 {
     return role < WG_TRACE_ROLE_COUNT ? role_names[role] : "?";

@@ -108,6 +108,8 @@ int wg_trace_module(const struct wg_trace *trace, const struct wg_trace_process 
 
 /* Names of enumerators, as in the tables; "?" outside of them. */
 const char *wg_trace_type_name(enum wg_trace_type type);
+/* The record is of a call of SQLite's API. */
+bool wg_trace_type_is_sql(enum wg_trace_type type);
 const char *wg_trace_role_name(enum wg_trace_role role);
 const char *wg_trace_origin_name(enum wg_trace_origin origin);
 const char *wg_trace_call_name(enum wg_trace_call call);

@@ -155,6 +155,13 @@ Test(diag_sql, an_idle_transaction_is_named_by_its_begin)
     cr_assert(eq(str, (char *)diagnose(), "leaked-transaction"));
     cr_expect(eq(int, fixture.findings.items[0].event.process->pid, 701));
     cr_expect(eq(str, (char *)fixture.findings.items[0].event.text, "BEGIN IMMEDIATE"));
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    wg_finding_print(&fixture.findings.items[0], out);
+    fclose(out);
+    cr_expect(ne(ptr, strstr(text, "call    sqlite3_step: BEGIN IMMEDIATE\n"), NULL), "%s", text);
+    free(text);
 }
 
 Test(diag_sql, a_transaction_that_works_is_not_blamed)

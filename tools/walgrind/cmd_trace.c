@@ -98,12 +98,6 @@ static void print_fault(const struct wg_trace_record *record)
         printf(" for %lld us", (long long)record->offset);
 }
 
-static bool is_sql(enum wg_trace_type type)
-{
-    return (type >= WG_TRACE_SQL_OPEN && type <= WG_TRACE_SQL_BACKUP) ||
-           type == WG_TRACE_SQL_CHECKPOINT || type == WG_TRACE_SQL_OVERLAP;
-}
-
 /* What a call on SQLite's API has besides result and text. */
 static void print_sql(const struct wg_trace_event *event)
 {
@@ -153,7 +147,7 @@ static void print_event(const struct wg_trace *trace, const struct trace_options
         printf(" = %lld", (long long)record->result);
     if (record->connection)
         printf(" connection %llx", (unsigned long long)record->connection);
-    if (is_sql(event->type))
+    if (wg_trace_type_is_sql(event->type))
         print_sql(event);
     else if (event->type != WG_TRACE_MODULE && record->caller)
         printf(" by %s", wg_trace_origin_name(event->origin));
