@@ -20,12 +20,6 @@
 
 static const struct mechanism *const tables[] = {file_mechanisms, limit_mechanisms, sql_mechanisms};
 
-void must(bool truth)
-{
-    if (!truth)
-        _exit(9);
-}
-
 void say(sqlite3 *connection, const char *sql)
 {
     sqlite3_exec(connection, sql, NULL, NULL, NULL);

@@ -381,7 +381,8 @@ static void reads_with_bundled_sqlite(void)
 static void reads_with_the_same_sqlite(void)
 {
     sqlite3 *connection = connect_to(DB, "wal"), *other = NULL;
-    must(dlopen(WG_BUNDLED_SQLITE, RTLD_NOW | RTLD_LOCAL) && sqlite3_open(DB, &other) == SQLITE_OK);
+    const void *handle = dlopen(WG_BUNDLED_SQLITE, RTLD_NOW | RTLD_LOCAL);
+    must(handle && sqlite3_open(DB, &other) == SQLITE_OK);
     say(other, "SELECT * FROM t");
     use(connection);
 }

@@ -52,6 +52,7 @@ static void serve(int clients, rlim_t most)
     }
     limit(RLIMIT_NOFILE, most);
     for (int i = 0; i < clients; i++)
+        /* cppcheck-suppress nullPointer */
         if (accept4(server, NULL, NULL, SOCK_CLOEXEC) < 0)
             break;
     use(connection);

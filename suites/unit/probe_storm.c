@@ -89,13 +89,14 @@ static void fork_from_threads(const char *path)
 /* --- children -------------------------------------------------------------------------------- */
 
 /* A child that shares our memory closes and opens what it wants, and does not find its program. */
+/* NOLINTBEGIN(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork): it is what we
+ * test */
 static void vfork_storm(const char *path)
 {
     char *const nothing[] = {(char *)"nothing", NULL};
     sqlite3 *connection = connect_to(path);
     for (int i = 0; i < 100; i++) {
-        pid_t pid =
-            vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork): it is what we test */
+        pid_t pid = vfork();
         if (pid == 0) {
             for (int fd = 3; fd < 20; fd++)
                 close(fd);
@@ -108,6 +109,7 @@ static void vfork_storm(const char *path)
     }
     sqlite3_close(connection);
 }
+/* NOLINTEND(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
 
 static void spawn_storm(const char *path)
 {
@@ -200,7 +202,8 @@ static void small_limits(const char *path)
                 limited(RLIMIT_NOFILE, 3);
             if (round != 0)
                 limited(RLIMIT_AS, 1 << 20);
-            must(open(path, O_RDONLY | O_CLOEXEC) >= 0 || errno == EMFILE);
+            int fd = open(path, O_RDONLY | O_CLOEXEC);
+            must(fd >= 0 || errno == EMFILE);
             limited(RLIMIT_NOFILE, 100);
             limited(RLIMIT_AS, (rlim_t)1 << 33);
             healthy(path);
@@ -225,7 +228,7 @@ static void directory_gone(const char *path)
     const char *traces = getenv("WALGRIND_TRACE_DIR");
     DIR *directory = traces ? opendir(traces) : NULL;
     must(directory != NULL);
-    for (const struct dirent *entry; (entry = readdir(directory));)
+    for (const struct dirent *entry; directory && (entry = readdir(directory));)
         unlinkat(dirfd(directory), entry->d_name, 0);
     closedir(directory);
     must(rmdir(traces) == 0);
