@@ -226,9 +226,11 @@ static void run_child(const char *path)
 static void directory_gone(const char *path)
 {
     const char *traces = getenv("WALGRIND_TRACE_DIR");
-    DIR *directory = traces ? opendir(traces) : NULL;
-    must(directory != NULL);
-    for (const struct dirent *entry; directory && (entry = readdir(directory));)
+    must(traces != NULL);
+    DIR *directory = opendir(traces);
+    if (!directory)
+        _exit(9);
+    for (const struct dirent *entry; (entry = readdir(directory));)
         unlinkat(dirfd(directory), entry->d_name, 0);
     closedir(directory);
     must(rmdir(traces) == 0);

@@ -103,7 +103,8 @@ static void check_errno(const char *path)
     must(close(fd) == 0 && errno == 77);
     /* cppcheck-suppress doubleFree */
     must(close(fd) == -1 && errno == EBADF);
-    must(open("/nowhere/x.db", O_RDONLY | O_CLOEXEC) == -1 && errno == ENOENT);
+    fd = open("/nowhere/x.db", O_RDONLY | O_CLOEXEC);
+    must(fd == -1 && errno == ENOENT);
     errno = 77;
     must(unlink(path) == 0 && errno == 77);
 }
