@@ -61,8 +61,8 @@ struct wg_run_log {
     size_t evidence_count;
 };
 
-/* Zero at first. Takes in one event; `log` is a struct wg_run_log. */
-void wg_run_log_apply(void *log, enum wg_event_kind kind, const json_t *event);
+/* Zero at first. Takes in one event; `object` is a struct wg_run_log. */
+void wg_run_log_apply(void *object, enum wg_event_kind kind, const json_t *event);
 void wg_run_log_finish(struct wg_run_log *log);
 
 /* The unit in whose directory a database lies, NULL if in none. */

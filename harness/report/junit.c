@@ -323,7 +323,8 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
     xmlTextWriterStartDocument(writer, NULL, "UTF-8", NULL);
     xmlTextWriterStartElement(writer, BAD_CAST "testsuites");
     attribute(writer, "name", "walgrind");
-    attribute_number(writer, "tests", (long long)(model->finished.count + model->findings.count));
+    size_t cases = model->finished.count + model->findings.count;
+    attribute_number(writer, "tests", (long long)cases);
     attribute_number(writer, "failures", failures);
     attribute_number(writer, "errors", errors);
     attribute_number(writer, "skipped", skipped);

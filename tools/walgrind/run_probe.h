@@ -43,8 +43,8 @@ void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name);
 /* Something that cannot be watched, and why. */
 void wg_run_probe_add_gap(struct wg_run_probe *probe, const char *gap);
 
-/* A wg_event_listener, of a struct wg_run_probe: must hear all events of the run. */
-void wg_run_probe_hear(void *probe, enum wg_event_kind kind, const json_t *event);
+/* A wg_event_listener; `object` is a struct wg_run_probe. It must hear all events of the run. */
+void wg_run_probe_hear(void *object, enum wg_event_kind kind, const json_t *event);
 
 /* Between rounds: reads and deletes the traces of ended processes when they are large. */
 int wg_run_probe_digest(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err);
