@@ -52,11 +52,12 @@ static void read_command(pid_t pid, char *buffer, size_t size)
 
 /* --- images --------------------------------------------------------------------------------- */
 
-struct wg_image *wg_image_create(pid_t pid, pid_t ppid)
+struct wg_image *wg_image_create(pid_t pid, pid_t ppid, struct wg_searched *searched)
 {
     struct wg_image *image = wg_calloc(1, sizeof *image);
     image->pid = pid;
     image->ppid = ppid;
+    image->searched = searched;
     image->muted = true;
     return image;
 }

@@ -29,6 +29,16 @@ struct wg_outside_fd {
     size_t base; /* bytes of the path that name the database */
 };
 
+/* Program files that were searched for SQLite: the same libraries are mapped everywhere. */
+struct wg_searched {
+    struct {
+        dev_t dev;
+        ino_t ino;
+        bool found;
+    } files[256]; /* what does not fit is searched each time */
+    size_t count;
+};
+
 struct wg_image {
     pid_t pid;
     pid_t ppid;
@@ -42,6 +52,7 @@ struct wg_image {
     struct wg_outside_fd *fds;
     size_t fd_count;
     struct wg_trace_writer *writer;
+    struct wg_searched *searched; /* of all images of the tracer, which owns it */
     unsigned close_calls; /* so many calls it is watched closely, see watch.h; 0: it is not */
     unsigned close_locks; /* and so many locks */
     int64_t watched_ns;   /* when that began for a change of a file from elsewhere */
@@ -57,7 +68,7 @@ struct wg_outside_look {
     size_t size, base;
 };
 
-struct wg_image *wg_image_create(pid_t pid, pid_t ppid);
+struct wg_image *wg_image_create(pid_t pid, pid_t ppid, struct wg_searched *searched);
 /* A copy with the same descriptors, for a forked child. */
 struct wg_image *wg_image_fork(const struct wg_image *parent, pid_t pid);
 void wg_image_destroy(struct wg_image *image);

@@ -14,15 +14,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Files that were searched, since the same libraries are mapped everywhere. */
-#define SEARCHED_MAX 256
-static struct {
-    dev_t dev;
-    ino_t ino;
-    bool found;
-} searched[SEARCHED_MAX];
-static size_t searched_count;
-
 static bool search(const char *path, const struct stat *st)
 {
     char needle[WG_PROBE_NEEDLE + 1];
@@ -41,19 +32,19 @@ static bool search(const char *path, const struct stat *st)
     return found;
 }
 
-static bool file_has_sqlite(const char *path)
+static bool file_has_sqlite(struct wg_searched *searched, const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
-    for (size_t i = 0; i < searched_count; i++)
-        if (searched[i].dev == st.st_dev && searched[i].ino == st.st_ino)
-            return searched[i].found;
+    for (size_t i = 0; i < searched->count; i++)
+        if (searched->files[i].dev == st.st_dev && searched->files[i].ino == st.st_ino)
+            return searched->files[i].found;
     bool found = search(path, &st);
-    if (searched_count < SEARCHED_MAX) {
-        searched[searched_count].dev = st.st_dev;
-        searched[searched_count].ino = st.st_ino;
-        searched[searched_count++].found = found;
+    if (searched->count < sizeof searched->files / sizeof searched->files[0]) {
+        searched->files[searched->count].dev = st.st_dev;
+        searched->files[searched->count].ino = st.st_ino;
+        searched->files[searched->count++].found = found;
     }
     return found;
 }
@@ -73,7 +64,7 @@ bool wg_image_has_sqlite(struct wg_image *image)
         name[strcspn(name, "\n")] = '\0';
         char there[sizeof line + 64];
         snprintf(there, sizeof there, "/proc/%d/root%s", (int)image->pid, name);
-        image->has_sqlite = file_has_sqlite(there);
+        image->has_sqlite = file_has_sqlite(image->searched, there);
     }
     if (maps)
         fclose(maps);

@@ -30,6 +30,7 @@ struct wg_tracer {
     struct wg_outside_world world;
     struct task *tasks;
     size_t task_count;
+    struct wg_searched searched;
     bool everything;
 };
 
@@ -109,8 +110,9 @@ static struct task *meet(struct wg_tracer *tracer, pid_t tid, struct wg_image *p
     if (!image && !parent)
         parent = find_image(tracer, status_number(tid, "PPid:"));
     if (!image)
-        image = add_image(tracer, parent ? wg_image_fork(parent, tgid)
-                                         : wg_image_create(tgid, status_number(tid, "PPid:")));
+        image = add_image(
+            tracer, parent ? wg_image_fork(parent, tgid)
+                           : wg_image_create(tgid, status_number(tid, "PPid:"), &tracer->searched));
     wg_watch_heir(image);
     return add_task(tracer, tid, image);
 }
@@ -272,7 +274,7 @@ int wg_tracer_attach(pid_t pid, pid_t ppid, const char *traces, bool everything,
     tracer->world.traces = wg_strdup(traces);
     tracer->world.watches = wg_watches_create();
     tracer->everything = everything;
-    add_task(tracer, pid, add_image(tracer, wg_image_create(pid, ppid)));
+    add_task(tracer, pid, add_image(tracer, wg_image_create(pid, ppid, &tracer->searched)));
     *ret_tracer = tracer;
     return 0;
 }

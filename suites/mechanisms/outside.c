@@ -95,12 +95,12 @@ static void works_on_other_files(void)
 
 /* --- what a tracer must not disturb --------------------------------------------------------- */
 
-static volatile sig_atomic_t seen;
+static volatile sig_atomic_t signals_seen;
 
 static void count(int number)
 {
     (void)number;
-    seen = seen + 1;
+    signals_seen = signals_seen + 1;
 }
 
 static void takes_signals(void)
@@ -111,7 +111,7 @@ static void takes_signals(void)
         works_on_other_files();
         i += 20;
     }
-    must(seen == 10);
+    must(signals_seen == 10);
 }
 
 /* Stopped by a signal, seen as stopped by its parent, and let go on. */
@@ -146,7 +146,7 @@ static void *waits(void *unused)
 static void execs_in_a_thread(void)
 {
     pthread_t thread;
-    static char self[4096];
+    char self[4096] = {0}; /* this function does not return */
     must(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     must(pthread_create(&thread, NULL, waits, NULL) == 0);
     must(pthread_create(&thread, NULL, executes, self) == 0);
