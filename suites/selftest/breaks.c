@@ -87,14 +87,14 @@ static const struct row rows[] = {
     {"hang:2",
      "suite",
      "files_locks/second*",
-     NULL,
+     "--timeout=4s",
      1,
      {UNANSWERED, NOT_ANSWERED_TEST},
      "no answer after"},
     {"hang:2",
      "none",
      "files_locks/second*",
-     NULL,
+     "--timeout=4s",
      1,
      {UNANSWERED, NOT_ANSWERED_TEST},
      "not at all"},
@@ -233,9 +233,8 @@ ParameterizedTest(const size_t *index, breaks, kind_is_noticed, .timeout = 60)
     char *isolate = wg_format("--isolate=%s", row->mode);
     char *record = wg_format("--run-dir=%s", place.record);
     char *server = wg_format("--server-arg=--break=%s", row->kind ? row->kind : "");
-    const char *words[16] = {"run",          isolate,         record,    "-j4",
-                             "--timeout=2s", "--grace=500ms", row->tests};
-    size_t count = 7;
+    const char *words[16] = {"run", isolate, record, "-j4", "--grace=500ms", row->tests};
+    size_t count = 6;
     if (row->kind)
         words[count++] = server;
     if (row->option)
