@@ -82,6 +82,18 @@ static void find_candidates(const char *program, struct wg_strv *ret_list)
     }
 }
 
+char *wg_process_find(const char *program)
+{
+    char *found = strchr(program, '/') ? wg_strdup(program) : NULL;
+    struct wg_strv candidates = {0};
+    find_candidates(program, &candidates);
+    for (size_t i = 0; !found && i < candidates.count; i++)
+        if (access(candidates.items[i], X_OK) == 0)
+            found = wg_strdup(candidates.items[i]);
+    wg_strv_finish(&candidates);
+    return found;
+}
+
 static int plan_fds(const struct wg_process_options *options, int null_fd, struct start_plan *plan,
                     struct wg_err *err)
 {

@@ -50,6 +50,10 @@ struct wg_process;
 int wg_process_start(const struct wg_process_options *options, struct wg_process **ret_process,
                      struct wg_err *err);
 
+/* The file that would be executed for argv[0]; the caller frees it. A name with a slash is that
+ * file, there or not; NULL when a name without one is not in PATH. */
+char *wg_process_find(const char *program);
+
 pid_t wg_process_pid(const struct wg_process *process);
 /* The process behind a pidfd that somebody else owns, 0 when it has ended or there is none. */
 pid_t wg_pidfd_process(int pidfd);

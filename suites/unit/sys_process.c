@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -126,6 +127,27 @@ Test(sys_process, a_name_without_slash_is_searched_in_path)
     cr_assert(eq(int, wg_process_start(&options, &process, &err), 0), "%s", err.message);
     cr_assert(eq(int, WEXITSTATUS(wait_status(process)), 1));
     wg_process_destroy(process);
+}
+
+Test(sys_process, the_file_of_a_name_is_the_one_that_is_executed)
+{
+    setenv("PATH", "/nonexistent::/bin", 1);
+    char *found = wg_process_find("sh"), *missing = wg_process_find("no-such-program");
+    char *given = wg_process_find("./no-such-program");
+    cr_expect(eq(str, found, "/bin/sh"));
+    cr_expect(missing == NULL);
+    cr_expect(eq(str, given, "./no-such-program"));
+    free(found);
+    free(given);
+}
+
+Test(sys_process, an_empty_part_of_path_is_the_working_directory)
+{
+    setenv("PATH", ":/bin", 1);
+    cr_assert(zero(int, chdir("/usr/bin")));
+    char *found = wg_process_find("env");
+    cr_expect(eq(str, found, "./env"));
+    free(found);
 }
 
 Test(sys_process, the_answer_of_wait_stays_the_same)

@@ -7,6 +7,7 @@
 #include "harness/diag/diag.h"
 #include "harness/diag/effect.h"
 #include "harness/diag/symbol.h"
+#include "harness/sys/process.h"
 #include "harness/trace/trace.h"
 #include "tools/walgrind/commands.h"
 #include "tools/walgrind/foreground.h"
@@ -155,7 +156,7 @@ static int exec_command(int argc, char **argv)
     if (!wg_err_is_set(&err) && wg_perturb_check(&options.perturb, &err) == 0 &&
         wg_run_directory_create(options.output, &run, &err) == 0) {
         traces = wg_format("%s/trace", run.path);
-        program = wg_watch_find_program(command.items[0]);
+        program = wg_process_find(command.items[0]);
         wg_perturb_apply(&options.perturb);
         if (wg_watch_begin(traces, &err) == 0 &&
             wg_watch_command(how_of(options.trace), &command, &err) == 0)

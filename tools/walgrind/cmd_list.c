@@ -87,9 +87,7 @@ static int list(int argc, char **argv)
     int parsed = wg_command_parse(&wg_command_list, argc, argv, false, &options, &patterns, &err);
     if (parsed > 0)
         goto out;
-    if (parsed == 0 && options.suite_binary)
-        binary = wg_strdup(options.suite_binary);
-    if (parsed < 0 || (!binary && wg_locate_api_suite(&binary, &err) != 0) ||
+    if (parsed < 0 || wg_locate_suite(options.suite_binary, &binary, &err) != 0 ||
         wg_suite_client_start(binary, STDERR_FILENO, SUITE_TIMEOUT_MS, &client, &err) != 0 ||
         wg_suite_client_list(client, SUITE_TIMEOUT_MS, &plan, &err) != 0 ||
         wg_selection_apply(&options.selection, wg_selection_history(&options.selection, true),

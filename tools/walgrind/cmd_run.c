@@ -216,9 +216,7 @@ static int choose_server(struct session *session, struct wg_err *err)
 static int open_suite(struct session *session, struct wg_err *err)
 {
     struct wg_run_config *options = &session->options;
-    if (options->suite_binary)
-        session->suite_binary = wg_strdup(options->suite_binary);
-    else if (!options->tests && wg_locate_api_suite(&session->suite_binary, err) != 0)
+    if (!options->tests && wg_locate_suite(options->suite_binary, &session->suite_binary, err) != 0)
         return -1;
     session->suite_log_fd =
         open(session->directory.suite_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);

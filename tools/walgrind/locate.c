@@ -2,11 +2,14 @@
 #include "tools/walgrind/locate.h"
 
 #include "harness/base/str.h"
+#include "harness/sys/process.h"
 #include "harness/wire/trace.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Tried in order, relative to the directory of this program. */
@@ -71,7 +74,32 @@ int wg_locate_tracer(char **ret_path, struct wg_err *err)
     return locate("the tracer (" WG_TRACER_NAME ")", tracer_places, ret_path, err);
 }
 
-int wg_locate_api_suite(char **ret_path, struct wg_err *err)
+/* An errno, 0 when it can be executed. */
+static int why_not(const char *path)
 {
+    struct stat st;
+    if (!path)
+        return ENOENT;
+    if (access(path, X_OK) != 0 || stat(path, &st) != 0)
+        return errno;
+    return S_ISDIR(st.st_mode) ? EISDIR : 0;
+}
+
+static int find_suite(const char *name, char **ret_path, struct wg_err *err)
+{
+    char *path = wg_process_find(name);
+    int why = why_not(path);
+    if (why != 0) {
+        free(path);
+        return wg_err_set(err, WG_ERR_USAGE, "--suite-binary=%s: %s", name, strerror(why));
+    }
+    *ret_path = path;
+    return 0;
+}
+
+int wg_locate_suite(const char *given, char **ret_path, struct wg_err *err)
+{
+    if (given)
+        return find_suite(given, ret_path, err);
     return locate("the API suite (walgrind-api-suite)", api_suite_places, ret_path, err);
 }

@@ -16,7 +16,8 @@ int wg_locate_refserver(char **ret_path, struct wg_err *err);
 int wg_locate_tracer(char **ret_path, struct wg_err *err);
 /* The library that is loaded into watched programs. */
 int wg_locate_probe(char **ret_path, struct wg_err *err);
-/* The suite binary with the API tests of the reference server. */
-int wg_locate_api_suite(char **ret_path, struct wg_err *err);
+/* The suite binary: what --suite-binary names, which must be there (WG_ERR_USAGE), or when that is
+ * NULL the one with the API tests of the reference server. */
+int wg_locate_suite(const char *given, char **ret_path, struct wg_err *err);
 
 #endif

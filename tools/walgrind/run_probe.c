@@ -8,6 +8,7 @@
 #include "harness/diag/run_log.h"
 #include "harness/diag/symbol.h"
 #include "harness/report/model.h"
+#include "harness/sys/process.h"
 #include "harness/sys/tree.h"
 #include "tools/walgrind/watch.h"
 
@@ -37,7 +38,7 @@ void wg_run_probe_begin(struct wg_run_probe *probe, bool wanted,
 
 void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name)
 {
-    char *path = wg_watch_find_program(name);
+    char *path = wg_process_find(name);
     if (path)
         wg_strv_take(&probe->programs, path);
 }

@@ -2,6 +2,7 @@
 #include "tools/walgrind/watch.h"
 
 #include "harness/probe/known.h"
+#include "harness/sys/process.h"
 #include "harness/sys/tree.h"
 #include "tools/walgrind/locate.h"
 
@@ -67,22 +68,6 @@ static const char *obstacle(const char *path)
     return why;
 }
 
-char *wg_watch_find_program(const char *name)
-{
-    const char *path = getenv("PATH");
-    if (strchr(name, '/') || !path)
-        return wg_strdup(name);
-    while (*path) {
-        size_t size = strcspn(path, ":");
-        char *candidate = wg_format("%.*s/%s", (int)size, path, name);
-        if (access(candidate, X_OK) == 0)
-            return candidate;
-        free(candidate);
-        path += size + (path[size] == ':');
-    }
-    return NULL;
-}
-
 /* Takes the first entry out of LD_PRELOAD, which is the probe. */
 static void unload_probe(void)
 {
@@ -99,7 +84,7 @@ static void unload_probe(void)
 int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_err *err)
 {
     char *tracer = NULL;
-    char *program = wg_watch_find_program(command->items[0]);
+    char *program = wg_process_find(command->items[0]);
     const char *why = program ? obstacle(program) : NULL;
     bool wanted = how == WG_WATCH_SECCOMP || how == WG_WATCH_BOTH ||
                   (how == WG_WATCH_AUTO && why && why != wg_probe_is_32_bit);

@@ -36,9 +36,6 @@ int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_e
  */
 bool wg_watch_is_watched(void);
 
-/* The file that execvp() would run; the caller frees it. NULL when there is none. */
-char *wg_watch_find_program(const char *name);
-
 /*
  * Adds "PATH: reason" for each program that was watched neither by the probe nor by a tracer: of
  * `programs` (paths) and of what the trace says was executed; for what the trace says was not seen;
