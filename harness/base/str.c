@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/base/str.h"
 
+#include "harness/base/limit.h"
+
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,4 +115,42 @@ void wg_strv_finish(struct wg_strv *list)
         free(list->items[i]);
     free(list->items);
     *list = (struct wg_strv){0};
+}
+
+static unsigned edit_distance(const char *a, const char *b)
+{
+    unsigned row[WG_LIMIT_TEST_NAME];
+    size_t b_length = strlen(b);
+    if (strlen(a) >= WG_LIMIT_TEST_NAME || b_length >= WG_LIMIT_TEST_NAME)
+        return UINT_MAX;
+    for (size_t j = 0; j <= b_length; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_length; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[b_length];
+}
+
+const char *wg_str_nearest(const char *word, const char *const *words)
+{
+    const char *nearest = NULL;
+    unsigned limit = (unsigned)(strlen(word) / 3 + 1);
+    for (; *words; words++) {
+        unsigned distance = edit_distance(word, *words);
+        if (distance <= limit && distance < strlen(word)) {
+            nearest = *words;
+            limit = distance - (distance > 0);
+        }
+    }
+    return nearest;
 }

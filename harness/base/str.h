@@ -28,6 +28,10 @@ bool wg_str_ends(const char *text, const char *suffix);
  * is. */
 int wg_str_to_long(const char *text, long min, long max, long *ret_value);
 
+/* The word of a NULL-terminated list that is nearest to `word` (edit distance), NULL if none is
+ * near. Words of WG_LIMIT_TEST_NAME bytes and more are near to none. */
+const char *wg_str_nearest(const char *word, const char *const *words);
+
 /* A NULL-terminated list of owned strings, usable as argv or envp (`list.items`). */
 struct wg_strv {
     char **items; /* NULL-terminated; NULL itself while the list is empty and new */

@@ -276,10 +276,10 @@ const char *wg_filter_unmatched(const struct wg_filter *filter, const struct wg_
     const char *left = filter->left ? wg_filter_unmatched(filter->left, plan) : NULL;
     if (left || filter->right)
         return left ? left : wg_filter_unmatched(filter->right, plan);
-    if (filter->kind != PATTERN)
-        return NULL;
-    for (size_t i = 0; i < plan->test_count; i++)
-        if (wg_plan_matches(&plan->tests[i], filter->glob))
+    bool names =
+        filter->kind == PATTERN || filter->holds == holds_suite || filter->holds == holds_test;
+    for (size_t i = 0; names && i < plan->test_count; i++)
+        if (wg_filter_matches(filter, &plan->tests[i], 0))
             return NULL;
-    return filter->glob;
+    return names ? filter->glob : NULL;
 }

@@ -33,7 +33,8 @@ struct wg_filter;
 int wg_filter_parse(const char *text, struct wg_filter **ret_filter, struct wg_err *err);
 void wg_filter_destroy(struct wg_filter *filter);
 
-/* The first pattern that matches none of the tests, NULL if each has one. Owned by the filter. */
+/* The first name that matches none of the tests, as a word or as the glob of suite() and test();
+ * NULL if each has one. Owned by the filter. */
 const char *wg_filter_unmatched(const struct wg_filter *filter, const struct wg_plan *plan);
 
 /* `slow_ms`: what "slow" means. */

@@ -75,7 +75,7 @@ bool wg_plan_matches(const struct wg_test *test, const char *pattern)
     return fnmatch(pattern, test->full_name, 0) == 0;
 }
 
-/* How many leading characters two names share: enough to name the test that was meant. */
+/* How many leading characters two names share. */
 static size_t common_prefix(const char *a, const char *b)
 {
     size_t n = 0;
@@ -84,10 +84,19 @@ static size_t common_prefix(const char *a, const char *b)
     return n;
 }
 
-static int nothing_matches(const struct wg_plan *plan, const char *pattern, struct wg_err *err)
+/* The suite or, for a pattern with a slash, the test that was meant: the nearest by edits, else the
+ * test that begins most alike. NULL if none does. The plan's. */
+static const char *nearest_name(const struct wg_plan *plan, const char *pattern)
 {
-    const char *nearest = NULL;
-    size_t best = 0;
+    bool whole = strchr(pattern, '/') != NULL;
+    size_t count = whole ? plan->test_count : plan->suite_count, best = 0;
+    const char **names = wg_calloc(count + 1, sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = whole ? plan->tests[i].full_name : plan->suites[i].name;
+    const char *nearest = wg_str_nearest(pattern, names);
+    free(names);
+    if (nearest)
+        return nearest;
     for (size_t i = 0; i < plan->test_count; i++) {
         size_t shared = common_prefix(plan->tests[i].full_name, pattern);
         if (shared > best) {
@@ -95,6 +104,12 @@ static int nothing_matches(const struct wg_plan *plan, const char *pattern, stru
             nearest = plan->tests[i].full_name;
         }
     }
+    return nearest;
+}
+
+static int nothing_matches(const struct wg_plan *plan, const char *pattern, struct wg_err *err)
+{
+    const char *nearest = nearest_name(plan, pattern);
     if (nearest)
         return wg_err_set(err, WG_ERR_USAGE,
                           "no test matches '%s'; the nearest is '%s', 'walgrind list' shows all",

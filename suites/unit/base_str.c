@@ -94,3 +94,30 @@ Test(base_str, setenv_replaces_the_variable_of_exactly_that_name)
     cr_assert(eq(str, list.items[1], "PATH=/usr/bin"));
     wg_strv_finish(&list);
 }
+
+Test(base_str, the_nearest_word_is_near)
+{
+    static const char *const words[] = {"run", "exec", "explore", "report", NULL};
+    static const struct {
+        const char *word, *nearest;
+    } cases[] = {
+        {"rum", "run"},      {"exce", "exec"}, {"exporle", "explore"},
+        {"reprt", "report"}, {"run", "run"},   {"zzzzzz", NULL},
+        {"x", NULL},         {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *nearest = wg_str_nearest(cases[i].word, words);
+        cr_expect(eq(str, (char *)(nearest ? nearest : "none"),
+                     (char *)(cases[i].nearest ? cases[i].nearest : "none")),
+                  "%s", cases[i].word);
+    }
+}
+
+Test(base_str, a_very_long_word_has_no_neighbour)
+{
+    static const char *const words[] = {"run", NULL};
+    char word[1000];
+    memset(word, 'r', sizeof word - 1);
+    word[sizeof word - 1] = '\0';
+    cr_assert(wg_str_nearest(word, words) == NULL);
+}

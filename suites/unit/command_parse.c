@@ -159,30 +159,3 @@ Test(command_parse, the_first_operand_ends_the_options_when_asked)
     cr_assert(eq(sz, p.operands.count, 3));
     cr_expect(eq(str, p.operands.items[2], "-j0"));
 }
-
-Test(command_parse, the_nearest_word_is_near)
-{
-    static const char *const words[] = {"run", "exec", "explore", "report", NULL};
-    static const struct {
-        const char *word, *nearest;
-    } cases[] = {
-        {"rum", "run"},      {"exce", "exec"}, {"exporle", "explore"},
-        {"reprt", "report"}, {"run", "run"},   {"zzzzzz", NULL},
-        {"x", NULL},         {"", NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *nearest = wg_command_nearest(cases[i].word, words);
-        cr_expect(eq(str, (char *)(nearest ? nearest : "none"),
-                     (char *)(cases[i].nearest ? cases[i].nearest : "none")),
-                  "%s", cases[i].word);
-    }
-}
-
-Test(command_parse, a_very_long_word_has_no_neighbour)
-{
-    static const char *const words[] = {"run", NULL};
-    char word[1000];
-    memset(word, 'r', sizeof word - 1);
-    word[sizeof word - 1] = '\0';
-    cr_assert(wg_command_nearest(word, words) == NULL);
-}

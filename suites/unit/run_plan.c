@@ -77,11 +77,27 @@ Test(plan, brackets_of_a_case_are_taken_literally)
 
 Test(plan, pattern_that_matches_nothing_is_a_usage_error_that_names_the_nearest)
 {
+    static const struct {
+        const char *pattern, *nearest;
+    } cases[] = {
+        {"auth/logn", "auth/login"}, {"uath/logout", "auth/logout"}, {"file_save", "files_save"},
+        {"xhealth", "health"},       {"health/s", "health/says_ok"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct wg_err err = WG_ERR_INIT;
+        char *told = wg_format("; the nearest is '%s',", cases[i].nearest);
+        cr_expect(eq(long, selected_by(cases[i].pattern, &err), -1), "%s", cases[i].pattern);
+        cr_expect(eq(int, (int)err.kind, WG_ERR_USAGE));
+        cr_expect(strstr(err.message, told) != NULL, "%s", err.message);
+        free(told);
+    }
+}
+
+Test(plan, pattern_that_is_like_nothing_is_told_without_a_guess)
+{
     struct wg_err err = WG_ERR_INIT;
-    cr_expect(eq(long, selected_by("auth/logn", &err), -1));
-    cr_expect(eq(int, (int)err.kind, WG_ERR_USAGE));
-    const char *nearest = strstr(err.message, "'auth/login'");
-    cr_expect(nearest != NULL, "%s", err.message);
+    cr_expect(eq(long, selected_by("zzz", &err), -1));
+    cr_expect(eq(str, err.message, "no test matches 'zzz'; 'walgrind list' shows all"));
 }
 
 Test(plan, shuffle_is_a_permutation_that_keeps_suites_together)
@@ -142,18 +158,24 @@ Test(plan, filter_that_leaves_nothing_is_told)
     wg_filter_destroy(filter);
 }
 
-Test(plan, filter_with_a_misspelt_name_is_told)
+static void expect_misspelt(const char *text, const char *told)
 {
     struct wg_err err = WG_ERR_INIT;
     struct wg_filter *filter = NULL;
-    cr_assert(eq(long, selected_by("files_*", NULL), 3));
-    cr_assert(eq(int, wg_filter_parse("all | !(slow | helth)", &filter, NULL), 0));
-    cr_expect(eq(int, wg_plan_filter(&plan, filter, "F", 1000, &err), -1));
+    cr_assert(eq(int, wg_filter_parse(text, &filter, NULL), 0));
+    cr_expect(eq(int, wg_plan_filter(&plan, filter, text, 1000, &err), -1));
     cr_expect(eq(int, err.kind, WG_ERR_USAGE));
-    cr_expect(strstr(err.message, "no test matches 'helth'; the nearest is 'health/says_ok'") !=
-                  NULL,
-              "%s", err.message);
+    cr_expect(strstr(err.message, told) != NULL, "%s", err.message);
     wg_filter_destroy(filter);
+}
+
+Test(plan, filter_with_a_misspelt_name_is_told)
+{
+    cr_assert(eq(long, selected_by("files_*", NULL), 3));
+    expect_misspelt("all | !(slow | helth)", "no test matches 'helth'; the nearest is 'health',");
+    expect_misspelt("suite(auht) & !slow", "no test matches 'auht'; the nearest is 'auth',");
+    expect_misspelt("new | test(auth/logn)",
+                    "no test matches 'auth/logn'; the nearest is 'auth/login',");
 }
 
 static void expect_suites(const char *first, const char *second, const char *third)

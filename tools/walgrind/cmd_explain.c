@@ -43,7 +43,7 @@ static int explain_one(const char *id, struct wg_err *err)
     }
     for (size_t i = 0; i < wg_detector_count && i < 63; i++)
         names[i] = wg_detectors[i].id;
-    const char *nearest = wg_command_nearest(id, names);
+    const char *nearest = wg_str_nearest(id, names);
     if (nearest)
         return wg_err_set(err, WG_ERR_USAGE, "no finding is called '%s'; did you mean '%s'?", id,
                           nearest);

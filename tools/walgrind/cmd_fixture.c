@@ -103,7 +103,7 @@ static int act(const struct wg_fixture_options *options, const struct wg_strv *o
         if (strcmp(actions[i].name, operands->items[0]) == 0)
             return actions[i].run(options, operands, err);
     }
-    const char *nearest = wg_command_nearest(operands->items[0], names);
+    const char *nearest = wg_str_nearest(operands->items[0], names);
     return wg_err_set(err, WG_ERR_USAGE, "unknown action '%s'%s%s%s", operands->items[0],
                       nearest ? "; did you mean '" : "", nearest ? nearest : "",
                       nearest ? "'?" : "");

@@ -47,7 +47,7 @@ static int show(const char *name, struct wg_err *err)
             return 0;
         }
     }
-    const char *nearest = wg_command_nearest(name, names);
+    const char *nearest = wg_str_nearest(name, names);
     return wg_err_set(err, WG_ERR_USAGE, "no command or topic '%s'%s%s%s", name,
                       nearest ? "; did you mean '" : "; 'walgrind help' lists them",
                       nearest ? nearest : "", nearest ? "'?" : "");

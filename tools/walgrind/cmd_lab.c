@@ -169,7 +169,7 @@ static int check_names(const struct wg_strv *list, const struct wg_strv *names, 
             size_t length = strcspn(at, "+"), name = strcspn(at, "+:");
             if (!is_listed(names, at, name)) {
                 char *word = wg_strndup(at, name);
-                const char *near = wg_command_nearest(word, (const char *const *)names->items);
+                const char *near = wg_str_nearest(word, (const char *const *)names->items);
                 wg_err_set(err, WG_ERR_USAGE, "no %s is called '%s'%s%s%s", what, word,
                            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
                 free(word);

@@ -9,47 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room of one row of the edit-distance table: longer words have no near ones. */
-#define WORD_MAX_LENGTH 64
-
-static unsigned edit_distance(const char *a, const char *b)
-{
-    unsigned row[WORD_MAX_LENGTH + 1];
-    size_t b_length = strlen(b);
-    if (strlen(a) > WORD_MAX_LENGTH || b_length > WORD_MAX_LENGTH)
-        return UINT_MAX;
-    for (size_t j = 0; j <= b_length; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_length; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[b_length];
-}
-
-const char *wg_command_nearest(const char *word, const char *const *words)
-{
-    const char *nearest = NULL;
-    unsigned limit = (unsigned)(strlen(word) / 3 + 1);
-    for (; *words; words++) {
-        unsigned distance = edit_distance(word, *words);
-        if (distance <= limit && distance < strlen(word)) {
-            nearest = *words;
-            limit = distance - (distance > 0);
-        }
-    }
-    return nearest;
-}
-
 static const struct wg_option *find_option(const struct wg_command *command, const char *name,
                                            size_t length)
 {
@@ -150,7 +109,7 @@ static int unknown_option(const struct wg_command *command, const char *word, si
     for (const struct wg_option *o = command->options; o && o->name && count < 63; o++)
         names[count++] = o->name;
     char *name = wg_strndup(word, length);
-    const char *nearest = wg_command_nearest(name, names);
+    const char *nearest = wg_str_nearest(name, names);
     if (nearest)
         wg_err_set(err, WG_ERR_USAGE, "unknown option --%s; did you mean --%s?", name, nearest);
     else

@@ -88,8 +88,4 @@ void wg_command_print_help(const struct wg_command *command, FILE *out);
 /* The man page walgrind(1) in man(7) markup, made from the tables. */
 void wg_command_print_man(FILE *out);
 
-/* The word of a NULL-terminated list that is nearest to `word` (edit distance), NULL if none is
- * near. */
-const char *wg_command_nearest(const char *word, const char *const *words);
-
 #endif

@@ -38,7 +38,7 @@ static int wrong(const struct config *config, const yaml_node_t *node, const cha
 
 static int wrong_key(const struct config *config, const yaml_node_t *node, const char *const *names)
 {
-    const char *nearest = wg_command_nearest(scalar(node), names);
+    const char *nearest = wg_str_nearest(scalar(node), names);
     char *message = nearest
                         ? wg_format("unknown key '%s'; did you mean '%s'?", scalar(node), nearest)
                         : wg_format("unknown key '%s'", scalar(node));
@@ -221,7 +221,7 @@ static int set_profile(const struct config *config, const yaml_node_t *root, con
     const yaml_node_pair_t *pair = profiles->data.mapping.pairs.start;
     for (; pair < profiles->data.mapping.pairs.top && count < NAMES_MAX - 1; pair++)
         names[count++] = scalar(node_at(config, pair->key));
-    const char *nearest = wg_command_nearest(profile, names);
+    const char *nearest = wg_str_nearest(profile, names);
     return wg_err_set(config->err, WG_ERR_USAGE, "%s has no profile '%s'%s%s%s", config->path,
                       profile, nearest ? "; did you mean '" : "", nearest ? nearest : "",
                       nearest ? "'?" : "");

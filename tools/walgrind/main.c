@@ -18,7 +18,7 @@ static int unknown_command(const char *name)
     size_t count = 0;
     for (const struct wg_command *const *at = wg_commands; *at && count < 63; at++)
         names[count++] = (*at)->name;
-    const char *nearest = wg_command_nearest(name, names);
+    const char *nearest = wg_str_nearest(name, names);
     if (nearest)
         fprintf(stderr, "walgrind: unknown command '%s'; did you mean '%s'?\n", name, nearest);
     else
