@@ -52,6 +52,8 @@ Test(remote, server_of_somebody_else_is_used_and_left_alone, .timeout = 60)
     char *says = wg_format("skipped: %d x needs access to the server's files", skipped);
     cr_expect(strstr(call.out, says) != NULL, "no \"%s\" in:\n%s", says, call.out);
     cr_expect(eq(int, events_count(events, "verified", NULL), 0));
+    cr_expect(eq(int, events_count(events, "probed", "{\"off\":\"~--server-url\"}"), 1));
+    cr_expect(strstr(call.out, "not covered: --server-url") != NULL, "%s", call.out);
     call_signal(&server, SIGTERM);
     call_wait(&server, CALL_TIMEOUT_MS);
     cr_expect(eq(int, server.exit_code, 0), "the run has ended it");

@@ -347,13 +347,25 @@ static void print_start(const struct session *session, const struct wg_reaped *r
         fprintf(stderr, "shuffled with --seed=%ld\n", session->options.seed);
 }
 
+/* Why the probe is not to be loaded; NULL when it is, as for perturbations, which it makes. Tests
+ * of a server at a URL have none of its files: watching them costs and sees nothing of the
+ * databases. */
+static const char *why_unwatched(const struct wg_run_config *options)
+{
+    if (wg_perturb_is_set(&options->perturb))
+        return NULL;
+    if (!options->probe)
+        return "--no-probe";
+    return options->server_url ? "--server-url: somebody else started the server, and has its files"
+                               : NULL;
+}
+
 /* A run without the probe says so in its report, unless it was to perturb, which the probe does. */
 static int load_probe(struct session *session, struct wg_err *err)
 {
     struct wg_run_probe *probe = &session->probe;
     const struct wg_perturb_options *perturb = &session->options.perturb;
-    wg_run_probe_begin(probe, session->options.probe || wg_perturb_is_set(perturb),
-                       &session->directory);
+    wg_run_probe_begin(probe, why_unwatched(&session->options), &session->directory);
     wg_perturb_apply(perturb);
     if (probe->off && wg_perturb_is_set(perturb) && !wg_watch_is_watched())
         return wg_err_set(err, WG_ERR_STATE, "%s", probe->off);

@@ -108,7 +108,7 @@ const struct wg_option wg_run_config_options[] = {
      0, 0},
     {"probe", 0, WG_OPTION_FLAG, OPTION(probe), NULL,
      "Watch what server and tests do to database files, and fail when something was wrong, as "
-     "'walgrind exec' does (--no-probe: do not).",
+     "'walgrind exec' does (--no-probe: do not; nor with --server-url, where no files are known).",
      0, 0},
     {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
      "Show progress on stderr (--no-progress: do not).", 0, 0},

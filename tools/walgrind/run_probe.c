@@ -20,13 +20,13 @@
 #include <string.h>
 #include <unistd.h>
 
-void wg_run_probe_begin(struct wg_run_probe *probe, bool wanted,
+void wg_run_probe_begin(struct wg_run_probe *probe, const char *unwanted,
                         const struct wg_run_directory *directory)
 {
     struct wg_err err = WG_ERR_INIT;
     *probe = (struct wg_run_probe){.events = directory->events};
-    if (!wanted)
-        probe->off = wg_strdup("--no-probe");
+    if (unwanted)
+        probe->off = wg_strdup(unwanted);
     else if (wg_watch_is_watched())
         probe->off = wg_strdup("the run itself is watched by another walgrind");
     if (probe->off)

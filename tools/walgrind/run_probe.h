@@ -17,7 +17,6 @@
 #include "harness/run/event_log.h"
 #include "tools/walgrind/run_directory.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct wg_run_probe {
@@ -33,10 +32,10 @@ struct wg_run_probe {
 };
 
 /*
- * Lets everything that is started from now on load the probe, unless `wanted` is false or that is
- * not possible, which is no error but said in the report. `directory` is borrowed.
+ * Lets everything that is started from now on load the probe, unless `unwanted` says why not or
+ * that is not possible, which is no error but said in the report. `directory` is borrowed.
  */
-void wg_run_probe_begin(struct wg_run_probe *probe, bool wanted,
+void wg_run_probe_begin(struct wg_run_probe *probe, const char *unwanted,
                         const struct wg_run_directory *directory);
 /* A program that the run starts: named in the report when the probe does not get into it. */
 void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name);
