@@ -6,6 +6,7 @@
 #include "harness/foreign/junit.h"
 #include "harness/foreign/tap.h"
 #include "harness/foreign/unit.h"
+#include "harness/run/stacks.h"
 #include "harness/sys/process.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@
 
 #define ITSELF         WG_FOREIGN_SUITE "/command" /* the command as a test of its own */
 #define BLOCK_SIZE     16384
-#define DRAIN_BLOCKS   64 /* what a pipe can hold, and more */
+#define DRAIN_BLOCKS   64  /* what a pipe can hold, and more */
+#define STACKS_STEP_MS 100 /* between two looks at debuggers, for their own deadline */
 /* What a shell exits with when it cannot execute a program. */
 #define NOT_EXECUTABLE 126
 #define NOT_FOUND      127
@@ -41,6 +43,8 @@ struct execution {
     struct wg_deadline deadline;
     int signals; /* sent: 0, 1 SIGTERM, 2 SIGKILL */
     bool timed_out, aborted;
+    struct wg_stacks *stacks;          /* being taken, before SIGTERM */
+    char *stacks_text, *server_stacks; /* what they were, NULL: not taken */
     int status;
     struct wg_err err; /* of the reading of results */
 };
@@ -97,6 +101,10 @@ static void emit_result(struct execution *execution, const struct wg_foreign_res
         strlen(result->output) >= WG_LIMIT_TEST_OUTPUT, "repeat", text_of(options->repeat_prefix));
     json_object_update(identity, more);
     json_decref(more);
+    if (result->stacks[0])
+        json_object_set_new(identity, "stacks", text_of(result->stacks));
+    if (result->server_stacks[0])
+        json_object_set_new(identity, "server_stacks", text_of(result->server_stacks));
     if (result->ended_ns)
         json_object_set_new(identity, "ended_ns",
                             json_integer(result->ended_ns - wg_event_log_base_ns(session->log)));
@@ -221,25 +229,55 @@ out:
     return rc;
 }
 
-/* SIGTERM when its time is over or the run is stopped; SIGKILL after the grace. */
+static void start_stacks(struct execution *execution)
+{
+    const struct wg_run_options *options = execution->session->options;
+    pid_t server = wg_pidfd_process(options->ops->process_fd(execution->unit->unit));
+    execution->stacks = wg_stacks_start(execution->pid, server);
+}
+
+static void finish_stacks(struct execution *execution)
+{
+    struct wg_buf own, servers;
+    if (!execution->stacks)
+        return;
+    wg_buf_init(&own, WG_LIMIT_STACKS);
+    wg_buf_init(&servers, WG_LIMIT_STACKS);
+    wg_stacks_finish(execution->stacks, &own, &servers);
+    execution->stacks = NULL;
+    execution->stacks_text = wg_buf_steal(&own);
+    execution->server_stacks = wg_buf_steal(&servers);
+}
+
+static void send_signal(struct execution *execution, int signal, struct wg_deadline next)
+{
+    execution->signals++;
+    execution->deadline = next;
+    wg_process_signal_group(execution->process, signal);
+}
+
+/* When its time is over its stacks are taken; then, or when the run is stopped, SIGTERM; SIGKILL
+ * after the grace. */
 static void mind_deadline(struct execution *execution)
 {
     struct wg_foreign_session *session = execution->session;
-    bool over = wg_deadline_passed(execution->deadline);
-    bool stopped = session->interrupts > 0;
-    if (execution->signals == 0 && (over || stopped)) {
-        execution->timed_out = over && !stopped;
-        execution->aborted = stopped;
-        execution->signals = 1;
-        execution->deadline = wg_deadline_in_ms(session->options->grace_ms);
-        wg_process_signal_group(execution->process, SIGTERM);
+    bool over = wg_deadline_passed(execution->deadline), stopped = session->interrupts > 0;
+    if (execution->signals == 0 && over && !stopped && !execution->timed_out) {
+        execution->timed_out = true;
+        start_stacks(execution);
+    }
+    if (execution->signals == 0 && (stopped || execution->timed_out)) {
+        if (!stopped && !wg_stacks_ready(execution->stacks)) {
+            execution->deadline = wg_deadline_in_ms(STACKS_STEP_MS);
+            return;
+        }
+        execution->aborted = !execution->timed_out;
+        finish_stacks(execution);
+        send_signal(execution, SIGTERM, wg_deadline_in_ms(session->options->grace_ms));
         over = false;
     }
-    if (execution->signals == 1 && (over || session->interrupts > 1)) {
-        execution->signals = 2;
-        execution->deadline = WG_DEADLINE_NEVER;
-        wg_process_signal_group(execution->process, SIGKILL);
-    }
+    if (execution->signals == 1 && (over || session->interrupts > 1))
+        send_signal(execution, SIGKILL, WG_DEADLINE_NEVER);
 }
 
 static int attend(struct execution *execution, struct wg_err *err)
@@ -253,6 +291,8 @@ static int attend(struct execution *execution, struct wg_err *err)
         wg_pollset_add(set, wg_process_pidfd(execution->process), POLLIN, NULL, NULL);
         wg_pollset_add(set, execution->stdout_fd, POLLIN, on_output, execution);
         wg_pollset_add(set, session->options->interrupt_fd, POLLIN, NULL, NULL);
+        wg_pollset_add(set, execution->stacks ? wg_stacks_fd(execution->stacks) : -1, POLLIN, NULL,
+                       NULL);
         wg_foreign_unit_watch(execution->unit);
         wg_pollset_until(set, execution->deadline);
         if (wg_pollset_wait(set, err) != 0)
@@ -263,6 +303,7 @@ static int attend(struct execution *execution, struct wg_err *err)
     }
     if (ended < 0)
         return -1;
+    finish_stacks(execution);
     /* Nothing of it outlives it, and nobody else writes into the pipe then. */
     wg_process_signal_group(execution->process, SIGKILL);
     for (int i = 0; i < DRAIN_BLOCKS && read_block(execution); i++)
@@ -362,6 +403,8 @@ static void add_itself(struct execution *execution, enum wg_outcome outcome, con
     result.ms = (double)(wg_clock_now_ns() - execution->begun_ns) / (double)WG_NS_PER_MS;
     wg_foreign_result_set(&result.reason, reason);
     wg_foreign_result_set(&result.output, output);
+    wg_foreign_result_set(&result.stacks, execution->stacks_text);
+    wg_foreign_result_set(&result.server_stacks, execution->server_stacks);
     if (wg_foreign_results_take(&execution->results, &result, NULL) == 0)
         emit_results(execution);
 }
@@ -385,6 +428,9 @@ static int judge(struct execution *execution, struct wg_err *err)
 
 static void finish(struct execution *execution)
 {
+    finish_stacks(execution);
+    free(execution->stacks_text);
+    free(execution->server_stacks);
     wg_process_destroy(execution->process);
     wg_tap_reader_destroy(execution->tap);
     wg_foreign_results_finish(&execution->results);

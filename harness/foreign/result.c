@@ -20,6 +20,8 @@ void wg_foreign_result_init(struct wg_foreign_result *result, const char *name)
         .message = wg_strdup(""),
         .output = wg_strdup(""),
         .file = wg_strdup(""),
+        .stacks = wg_strdup(""),
+        .server_stacks = wg_strdup(""),
     };
 }
 
@@ -30,6 +32,8 @@ void wg_foreign_result_finish(struct wg_foreign_result *result)
     free(result->message);
     free(result->output);
     free(result->file);
+    free(result->stacks);
+    free(result->server_stacks);
     *result = (struct wg_foreign_result){0};
 }
 

@@ -27,6 +27,7 @@ struct wg_foreign_result {
     char *message; /* what it said when it failed */
     char *output;  /* what it printed */
     char *file;
+    char *stacks, *server_stacks; /* of what was stopped at its deadline */
     long line;
     double ms;
     int64_t ended_ns; /* CLOCK_MONOTONIC when that was read, 0 unknown */

@@ -25,7 +25,7 @@ struct target {
 
 struct wg_stacks {
     struct target targets[WG_STACKS_PROCESSES_MAX];
-    size_t count;
+    size_t count, of_test; /* the first ones are the test's */
     struct wg_deadline deadline;
 };
 
@@ -55,8 +55,6 @@ static int start_debugger(struct target *target, const char *const *words)
 
 static void add_target(struct wg_stacks *stacks, pid_t pid)
 {
-    if (stacks->count == WG_STACKS_PROCESSES_MAX)
-        return;
     struct target *target = &stacks->targets[stacks->count++];
     *target = (struct target){.pid = pid};
     target->output_fd = memfd_create("stacks", MFD_CLOEXEC);
@@ -83,19 +81,19 @@ static size_t list_threads(pid_t pid, long *ids, size_t max)
     return count;
 }
 
-/* A process of the server and those that it started, depth first: workers of a preforking server
- * are where requests hang. */
-static void add_servers(struct wg_stacks *stacks, pid_t pid)
+/* A process and those that it started, depth first, up to `max` in all: requests hang in the
+ * workers of a preforking server, tests of a command in what its shell has started. */
+static void add_family(struct wg_stacks *stacks, pid_t pid, size_t max)
 {
     long threads[THREADS_MAX], child;
     add_target(stacks, pid);
     size_t count = list_threads(pid, threads, THREADS_MAX);
-    for (size_t i = 0; i < count && stacks->count < WG_STACKS_PROCESSES_MAX; i++) {
+    for (size_t i = 0; i < count && stacks->count < max; i++) {
         char path[96];
         snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)pid, threads[i]);
         FILE *file = fopen(path, "re");
-        while (file && stacks->count < WG_STACKS_PROCESSES_MAX && fscanf(file, "%ld", &child) == 1)
-            add_servers(stacks, (pid_t)child);
+        while (file && stacks->count < max && fscanf(file, "%ld", &child) == 1)
+            add_family(stacks, (pid_t)child, max);
         if (file)
             fclose(file);
     }
@@ -105,9 +103,10 @@ struct wg_stacks *wg_stacks_start(pid_t test, pid_t server)
 {
     struct wg_stacks *stacks = wg_calloc(1, sizeof *stacks);
     stacks->deadline = wg_deadline_in_ms(DEBUGGER_DEADLINE_MS);
-    add_target(stacks, test);
+    add_family(stacks, test, WG_STACKS_TEST_MAX);
+    stacks->of_test = stacks->count;
     if (server > 0)
-        add_servers(stacks, server);
+        add_family(stacks, server, WG_STACKS_PROCESSES_MAX);
     return stacks;
 }
 
@@ -202,6 +201,6 @@ void wg_stacks_finish(struct wg_stacks *stacks, struct wg_buf *test, struct wg_b
     for (size_t i = 0; i < stacks->count; i++)
         wg_process_destroy(stacks->targets[i].debugger);
     for (size_t i = 0; i < stacks->count; i++)
-        append_target(&stacks->targets[i], i == 0 ? test : server);
+        append_target(&stacks->targets[i], i < stacks->of_test ? test : server);
     free(stacks);
 }

@@ -17,8 +17,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Processes looked at: the test, the server, and descendants of the server. */
+/* Processes looked at: the test, the server, and descendants of both; how many may be the test's.
+ */
 #define WG_STACKS_PROCESSES_MAX 6
+#define WG_STACKS_TEST_MAX      3
 
 struct wg_stacks;
 

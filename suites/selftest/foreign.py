@@ -8,6 +8,7 @@ EXAMPLES is docs/example, whose server is under test. Prints one line per failed
 """
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -169,9 +170,14 @@ def commands_that_fail(place):
         run = Run(place, tests)
         check(f"'{tests}' cannot be started: 3", run.code == 3 and "the tests cannot be started: " in run.text
               and tests.split(maxsplit=1)[0] in run.text, run.text)
-    run = Run(place, "echo 1..2; echo ok; sleep 300 & sleep 300", "--timeout=300ms", "--grace=200ms")
+    run = Run(place, "echo 1..2; echo ok; sleep 300 & sleep 300", "--timeout=2s", "--grace=200ms")
     check("the deadline is the command's", run.code == 1 and run.outcomes() == {
         "tests/1": "passed", "tests/command": "timeout"}, run.text)
+    took = run.tests().get("tests/command", {})
+    names, servers = (re.findall(r"^process (\d+) (\S+)", took.get(key, ""), re.M) for key in ("stacks", "server_stacks"))
+    check("the stacks of the command and of what it started are told", sorted(name for _, name in names)
+          == ["sh", "sleep", "sleep"] and "stacks of the server:" in run.text, took)
+    check("and those of the server", [int(pid) for pid, _ in servers] == [run.of("unit-started")[0]["server_pid"]], took)
     run = Run(place, "trap '' TERM; echo 1..2; while :; do sleep 0.1; done", "--timeout=300ms", "--grace=200ms")
     check("who does not listen is killed", run.code == 1 and run.outcomes() == {"tests/command": "timeout"}, run.text)
     run = Run(place, "echo 1..1; echo ok; sleep 300 &")
