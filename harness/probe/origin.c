@@ -11,6 +11,10 @@
  * proves nothing: SQLite passes O_NOFOLLOW since 3.31, creates the -wal, -shm and journal, and
  * always opens from the same place; a descriptor's further calls are attributed to who opened it.
  *
+ * An object that stands in for the C library's file calls itself (a sanitizer's runtime linked into
+ * the program, another preloaded library) hands on what others call: there the first frame outside
+ * of it says who made the call.
+ *
  * Limits: what the C library does by itself (fclose inside exit, dprintf) is not seen here at all.
  */
 #include "harness/probe/probe.h"
@@ -156,11 +160,23 @@ static bool contains_sqlite(const struct wg_module *module)
     return false;
 }
 
+static bool passes_on(const struct wg_module *module)
+{
+    static const char *const calls[] = {"open",   "open64",    "openat",      "openat64", "close",
+                                        "write",  "pwrite",    "pwrite64",    "fcntl",    "fcntl64",
+                                        "unlink", "ftruncate", "ftruncate64", "rename"};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        if (wg_probe_symbol(module, calls[i]))
+            return true;
+    return false;
+}
+
 static void classify(struct wg_module *module, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     module->kind = WG_MODULE_UNREAD;
+    module->passes_on = passes_on(module);
     if (wg_probe_symbol(module, "sqlite3_open_v2")) {
         module->kind = WG_MODULE_EXPORTS;
         module->whole =
@@ -300,6 +316,32 @@ static void learn(const void *caller)
     }
 }
 
+struct passing {
+    const struct wg_module *by;
+    uintptr_t caller;
+    bool seen; /* the frame of the caller */
+    struct wg_module *from;
+};
+
+static _Unwind_Reason_Code leave(struct _Unwind_Context *context, void *argument)
+{
+    struct passing *passing = argument;
+    uintptr_t at = _Unwind_GetIP(context);
+    passing->seen |= at == passing->caller;
+    if (!passing->seen || (at >= passing->by->start && at < passing->by->end))
+        return at ? _URC_NO_REASON : _URC_END_OF_STACK;
+    passing->from = at ? wg_probe_module((void *)at) : NULL;
+    return _URC_END_OF_STACK;
+}
+
+/* The object that called what passed the call on; the latter itself when that cannot be told. */
+static struct wg_module *origin_of_passed(struct wg_module *module, const void *caller)
+{
+    struct passing passing = {.by = module, .caller = (uintptr_t)caller};
+    _Unwind_Backtrace(leave, &passing);
+    return passing.from ? passing.from : module;
+}
+
 enum wg_trace_origin wg_probe_origin(const void *caller, const struct wg_fd *entry)
 {
     struct wg_module *module = wg_probe_module(caller);
@@ -308,6 +350,10 @@ enum wg_trace_origin wg_probe_origin(const void *caller, const struct wg_fd *ent
     settle(module);
     if (wg_probe_live())
         announce(module);
+    if (module->kind == WG_MODULE_NONE && module->passes_on) {
+        module = origin_of_passed(module, caller);
+        settle(module);
+    }
     if (module->kind == WG_MODULE_NONE)
         return WG_TRACE_ORIGIN_OTHER;
     if (module->kind == WG_MODULE_EXPORTS && module->whole)

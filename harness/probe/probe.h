@@ -103,6 +103,7 @@ struct wg_module {
     _Atomic uint32_t state; /* 0 free, 1 being filled, 2 ready, 3 unloaded and free again */
     _Atomic uint8_t kind;   /* enum wg_module_kind */
     uint8_t whole;          /* WG_MODULE_EXPORTS: and has no other business */
+    uint8_t passes_on;      /* stands in for file calls of the C library itself */
     uintptr_t start, end, bias;
     const void *dynamic; /* its dynamic section */
     const struct wg_name *path;

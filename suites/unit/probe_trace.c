@@ -35,6 +35,24 @@ Test(probe, a_close_beside_sqlite_is_recorded_with_the_locks_that_it_drops)
     }
 }
 
+/* In a program that stands in for file calls itself, as with a sanitizer's runtime in it. */
+Test(probe, who_called_what_passes_calls_on_is_told)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER_PASSING, "read-beside", NULL);
+    struct wg_trace_record like = {.type = WG_TRACE_CLOSE, .origin = WG_TRACE_ORIGIN_OTHER};
+    cr_assert(zero(int, watched.status));
+    cr_expect(eq(sz, wg_probe_count(&watched, like, NULL), 1));
+    like.type = WG_TRACE_OPEN;
+    cr_expect(eq(sz, wg_probe_count(&watched, like, NULL), 1));
+    like.origin = WG_TRACE_ORIGIN_SQLITE;
+    cr_expect(ge(sz, wg_probe_count(&watched, like, NULL), 3));
+    like.type = WG_TRACE_WRITE;
+    cr_expect(ge(sz, wg_probe_count(&watched, like, NULL), 3));
+    like.origin = WG_TRACE_ORIGIN_OTHER;
+    cr_expect(zero(sz, wg_probe_count(&watched, like, NULL)));
+    wg_probe_finish(&watched);
+}
+
 Test(probe, a_healthy_program_shows_sqlite_alone)
 {
     struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "healthy", NULL);
