@@ -54,6 +54,12 @@ struct copy {
     const char *source, *target;
 };
 
+/* A copy of a WAL: of a database's, or what may be one. */
+struct wal_copy {
+    const char *source, *target; /* of the WAL */
+    int64_t time_ns;
+};
+
 struct wg_sql_fold {
     wg_sql_report *report;
     void *context;
@@ -64,6 +70,8 @@ struct wg_sql_fold {
     size_t place_count;
     struct copy *copies;
     size_t copy_count;
+    struct wal_copy *wal_copies;
+    size_t wal_copy_count;
     struct wg_trace_event *stops; /* SIGSTOP */
     size_t stop_count;
     struct wg_trace_event *journal_modes; /* calls that set WAL */
@@ -403,6 +411,36 @@ static void see_recovery(struct wg_sql_fold *fold, const struct wg_trace_event *
 
 /* --- copies --------------------------------------------------------------------------------- */
 
+/* "DATABASE-wal" */
+static bool is_wal_of(const char *path, const char *database)
+{
+    size_t size = strlen(database);
+    return strncmp(path, database, size) == 0 && strcmp(path + size, "-wal") == 0;
+}
+
+static void add_wal_copy(struct wg_sql_fold *fold, const char *source, const char *target,
+                         int64_t time_ns)
+{
+    size_t size = strlen(target);
+    if (size < 4 || strcmp(target + size - 4, "-wal") != 0)
+        return;
+    fold->wal_copies =
+        wg_realloc(fold->wal_copies, (fold->wal_copy_count + 1) * sizeof *fold->wal_copies);
+    fold->wal_copies[fold->wal_copy_count++] = (struct wal_copy){source, target, time_ns};
+}
+
+/* The WAL was copied before, to beside the target, and nothing was written to it since. */
+static bool has_wal_copy(const struct wg_sql_fold *fold, const struct place *place,
+                         const char *target)
+{
+    for (size_t i = 0; i < fold->wal_copy_count; i++)
+        if (fold->wal_copies[i].time_ns > place->wal_ns &&
+            is_wal_of(fold->wal_copies[i].source, place->database) &&
+            is_wal_of(fold->wal_copies[i].target, target))
+            return true;
+    return false;
+}
+
 static void see_copy(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
     /* Where both sides are in families the record is that of the target. */
@@ -410,13 +448,14 @@ static void see_copy(struct wg_sql_fold *fold, const struct wg_trace_event *even
     const char *target = event->record->offset == 0 ? event->text : event->path;
     for (size_t i = fold->copy_count; i-- > 0;) {
         /* The WAL was copied too: not at one moment, but nothing is known to be missing. */
-        size_t size = strlen(fold->copies[i].target);
-        if (strncmp(target, fold->copies[i].target, size) == 0 &&
-            (strcmp(target + size, "-wal") == 0 || !target[size]))
+        if (is_wal_of(target, fold->copies[i].target) ||
+            strcmp(target, fold->copies[i].target) == 0)
             fold->copies[i] = fold->copies[--fold->copy_count];
     }
+    add_wal_copy(fold, source, target, event->time_ns);
     const struct place *place = find_place(fold, source);
-    if (!place || place->wal_ns <= place->database_ns || !target[0])
+    if (!place || place->wal_ns <= place->database_ns || !target[0] ||
+        has_wal_copy(fold, place, target))
         return;
     bool live = false;
     for (size_t i = 0; i < fold->sessions.count && !live; i++)
@@ -538,6 +577,7 @@ void wg_sql_fold_destroy(struct wg_sql_fold *fold)
     free(fold->refused);
     free(fold->places);
     free(fold->copies);
+    free(fold->wal_copies);
     free(fold->stops);
     free(fold->journal_modes);
     free(fold->last_ns);

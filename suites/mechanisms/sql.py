@@ -402,6 +402,11 @@ def copies_after_a_checkpoint():
     attempt(sqlite3.connect("copy.db", isolation_level=None), "SELECT * FROM t")
 
 
+def copies_the_wal_first():
+    copy_and_open(f"import subprocess; [subprocess.run(['cp', {DB!r} + end, 'copy.db' + end], check=True) "
+                  "for end in ('-wal', '')]")
+
+
 def copies_live_by_command():
     connection = connect()
     with subprocess.Popen(["cp", DB, "copy.db"]) as process:
@@ -433,5 +438,6 @@ ROWS = (
     ("stale-wal", moves_a_file_beside_an_old_wal, moves_a_file_and_removes_the_wal, "rename"),
     ("stale-wal", copies_a_file_beside_an_old_wal, recovers_after_a_crash, "open"),
     ("copy-live", copies_live, copies_by_vacuum, "sendfile|copy_file_range"),
+    ("copy-live", copies_live, copies_the_wal_first, "sendfile|copy_file_range"),
     ("copy-live", copies_live_by_command, copies_after_a_checkpoint, "copy_file_range|ioctl"),
 )
