@@ -5,6 +5,7 @@
 #include "harness/base/str.h"
 #include "harness/diag/diag.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,14 +103,21 @@ static void configure(struct wg_sql_session *session, const struct wg_trace_even
         session->timeout_ms = event->record->offset ? -1 : 0;
 }
 
-/* PRAGMA busy_timeout=N; other forms are left out. */
-static void follow_pragma(struct wg_sql_session *session, const char *sql)
+/* PRAGMA busy_timeout=N in a call that worked, alone or as part of a script. What was cut off may
+ * have held it: then the connection counts as one of which that is not known. */
+static void follow_pragma(struct wg_sql_session *session, const struct wg_trace_event *event)
 {
-    if (!wg_sql_begins(sql, "pragma busy_timeout"))
-        return;
-    const char *digits = sql + strcspn(sql, "0123456789");
-    if (*digits)
-        session->timeout_ms = strtoll(digits, NULL, 10);
+    const char *found = NULL;
+    for (const char *at = strcasestr(event->text, "busy_timeout"); at;
+         at = strcasestr(found, "busy_timeout"))
+        found = at + strlen("busy_timeout");
+    if (found) {
+        found += strspn(found, " =('\"");
+        if (*found >= '0' && *found <= '9')
+            session->timeout_ms = strtoll(found, NULL, 10);
+    }
+    if (event->type == WG_TRACE_SQL_EXEC && (event->record->flags & WG_TRACE_CUT))
+        session->timeout_ms = -1;
 }
 
 static void stop_running(struct wg_sql_session *session, uint64_t statement)
@@ -119,14 +127,49 @@ static void stop_running(struct wg_sql_session *session, uint64_t statement)
             session->running[i--] = session->running[--session->running_count];
 }
 
-/* SQL that takes the write lock. */
-static bool is_write(const char *sql)
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
+}
+
+static bool is_whole(const char *sql, const char *word)
+{
+    size_t size = strlen(word);
+    return strncasecmp(sql, word, size) == 0 && !is_word(sql[size]);
+}
+
+/* The word at `sql` makes its statement one that writes. */
+static bool is_writing_word(const char *sql)
 {
     static const char *const words[] = {"immediate", "exclusive", "insert", "update", "delete",
-                                        "replace",   "create",    "drop",   "alter"};
+                                        "create",    "drop",      "alter",  "replace"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (wg_sql_holds(sql, words[i]))
+        if (is_whole(sql, words[i]))
+            return strcmp(words[i], "replace") != 0 || wg_sql_begins(sql + 7, " into");
+    return false;
+}
+
+/* SQL with a statement that takes the write lock: by its first word, or one behind BEGIN or WITH.
+ * A column created_at and the function replace() do not. */
+static bool is_write(const char *sql)
+{
+    bool begins = true, goes_on = false;
+    while (*sql) {
+        size_t size = 0;
+        while (is_word(sql[size]))
+            size++;
+        if (size == 0) {
+            begins = begins || *sql == ';';
+            sql++;
+            continue;
+        }
+        if ((begins || goes_on) && is_writing_word(sql))
             return true;
+        if (begins)
+            goes_on = is_whole(sql, "begin") || is_whole(sql, "with");
+        begins = false;
+        sql += size;
+    }
     return false;
 }
 
@@ -151,7 +194,7 @@ static void follow_statement(struct wg_sql_session *session, const struct wg_tra
         session->has_written = open && (session->has_written || is_write(event->text));
     }
     if (record->error == 0 && event->type != WG_TRACE_SQL_PREPARE)
-        follow_pragma(session, event->text);
+        follow_pragma(session, event);
 }
 
 void wg_sql_sessions_follow(struct wg_sql_sessions *sessions, const struct wg_trace_event *event)

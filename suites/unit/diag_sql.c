@@ -194,6 +194,61 @@ Test(diag_sql, readers_are_not_blamed_in_wal_mode)
     cr_assert(eq(str, (char *)diagnose(), ""));
 }
 
+Test(diag_sql, a_timeout_in_a_script_counts)
+{
+    const char *const scripts[] = {"PRAGMA journal_mode=WAL; PRAGMA busy_timeout=1000; SELECT ?",
+                                   "PRAGMA synchronous=1; PRAGMA main.busy_timeout(1000)"};
+    const uint64_t connections[] = {FIRST, SECOND};
+    for (size_t i = 0; i < 2; i++) {
+        connect_with(fixture.server, connections[i], 0);
+        say(fixture.server, connections[i], scripts[i], (struct statement){50, 10, 1, DONE, false});
+        say(fixture.server, connections[i], "INSERT",
+            (struct statement){100, 1000000, 1, BUSY, false});
+    }
+    cr_assert(eq(str, (char *)diagnose(), ""));
+}
+
+Test(diag_sql, a_script_that_was_cut_may_have_set_a_timeout)
+{
+    connect_with(fixture.server, FIRST, 0);
+    add(fixture.server,
+        (struct wg_trace_record){.type = WG_TRACE_SQL_EXEC,
+                                 .call = WG_CALL_sqlite3_exec,
+                                 .time_ns = US(50),
+                                 .connection = FIRST,
+                                 .flags = WG_TRACE_CUT},
+        "CREATE TABLE t(a)");
+    say(fixture.server, FIRST, "INSERT", (struct statement){100, 10, 1, BUSY, false});
+    cr_assert(eq(str, (char *)diagnose(), ""));
+}
+
+/* An open transaction of which this is known, and a call that waits for another one in vain. */
+static const char *wait_beside(const char *sql)
+{
+    connect_with(fixture.server, FIRST, 1000);
+    connect_with(fixture.other, SECOND, 1000);
+    say(fixture.other, SECOND, sql, (struct statement){100, 10, 9, DONE, true});
+    say(fixture.server, FIRST, "BEGIN", (struct statement){1000, 1000000, 1, BUSY, false});
+    say(fixture.other, SECOND, "COMMIT", (struct statement){3000000, 10, 9, DONE, false});
+    say(fixture.server, FIRST, "SELECT 1", (struct statement){4000000, 10, 1, ROW, false});
+    return diagnose();
+}
+
+Test(diag_sql, columns_and_functions_do_not_write)
+{
+    cr_assert(
+        eq(str,
+           (char *)wait_beside("SELECT created_at, replace(a, ?, ?) FROM t WHERE update_id = ?; "
+                               "WITH x AS (SELECT replace(a, ?, ?)) SELECT deleted FROM x"),
+           ""));
+}
+
+Test(diag_sql, a_write_behind_with_is_one)
+{
+    cr_assert(eq(str, (char *)wait_beside("SELECT 1; WITH x AS (SELECT 1) REPLACE INTO t SELECT 1"),
+                 "leaked-transaction"));
+}
+
 Test(diag_sql, sqlite_inside_a_program_is_told)
 {
     const char *exe = NULL;
