@@ -54,6 +54,16 @@ static bool close_drops_locks(const struct wg_diag_view *view)
            !(event->record->flags & WG_TRACE_INHERITED);
 }
 
+/* Somebody who may write to what is replaced. Who only reads goes on with a whole old database: so
+ * are databases published, by a rename over the one that is being read. */
+static bool is_target_written(const struct wg_diag_view *view)
+{
+    for (size_t i = 0; i < view->target_count; i++)
+        if (!view->target[i].reads_only)
+            return true;
+    return false;
+}
+
 static bool unlink_open(const struct wg_diag_view *view)
 {
     const struct wg_trace_event *event = view->event;
@@ -61,7 +71,7 @@ static bool unlink_open(const struct wg_diag_view *view)
         return event->record->offset <= 1;
     return event->type == WG_TRACE_RENAME && by_other(event->origin) && worked(view) &&
            event->role == WG_TRACE_ROLE_DATABASE && event->record->ino2 != 0 &&
-           view->target_count > 0;
+           is_target_written(view);
 }
 
 static bool deleted_in_service(const struct wg_diag_view *view)

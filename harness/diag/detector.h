@@ -25,6 +25,7 @@ struct wg_holder {
     const char *database;
     uint64_t module; /* a number for the object that opened it, 0 unknown */
     int fds;
+    bool reads_only; /* it was never opened for writing */
 };
 
 enum wg_diag_sign {

@@ -142,8 +142,10 @@ static void add_holder(struct fold *fold, const struct wg_trace_event *event)
         return;
     struct wg_holder *holder =
         find_holder(fold, event->process, event->record->dev, event->record->ino);
+    bool reads_only = (event->record->length & O_ACCMODE) == O_RDONLY;
     if (holder) {
         holder->fds++;
+        holder->reads_only = holder->reads_only && reads_only;
         return;
     }
     if (fold->holder_count == fold->holder_room) {
@@ -155,6 +157,7 @@ static void add_holder(struct fold *fold, const struct wg_trace_event *event)
                                                              .ino = event->record->ino,
                                                              .database = event->database,
                                                              .module = event->record->caller,
+                                                             .reads_only = reads_only,
                                                              .fds = 1};
 }
 
