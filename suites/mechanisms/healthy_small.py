@@ -517,8 +517,8 @@ def deleted_and_made_anew_between_requests():
 @healthy
 def published_by_a_rename():
     """Who reads goes on with the whole old database until it opens the new one."""
-    build = (f"import os, sqlite3; c = sqlite3.connect('next.db'); c.execute('CREATE TABLE t(a)'); c.commit(); c.close(); "
-             f"os.rename('next.db', {DB!r})")
+    build = ("import os, sqlite3; c = sqlite3.connect('next.db'); c.execute('CREATE TABLE t(a)'); c.commit(); "
+             f"c.close(); os.rename('next.db', {DB!r})")
     subprocess.run([sys.executable, "-c", build], check=True)
     reader = sqlite3.connect(f"file:{DB}?mode=ro", uri=True)
     reader.execute("SELECT * FROM t").fetchall()

@@ -2,14 +2,12 @@
 /* probe_passing.c - makes a program one that stands in for file calls of the C library and hands
  * them on, as the runtime of a sanitizer does that was linked into it. */
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/types.h>
 
 #define VISIBLE __attribute__((visibility("default")))
 
-int passing_open(const char *path, int flags, ...) __asm__("open64") VISIBLE;
+int passing_open(const char *path, int flags, mode_t mode) __asm__("open64") VISIBLE;
 int passing_close(int fd) __asm__("close") VISIBLE;
 ssize_t passing_pwrite(int fd, const void *from, size_t size, off_t at) __asm__("pwrite64") VISIBLE;
 
@@ -20,13 +18,9 @@ static void find(const char *name, void *ret)
     memcpy(ret, &found, sizeof found);
 }
 
-int passing_open(const char *path, int flags, ...)
+int passing_open(const char *path, int flags, mode_t mode)
 {
     int (*next)(const char *, int, ...);
-    va_list arguments;
-    va_start(arguments, flags);
-    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
-    va_end(arguments);
     find("open64", &next);
     return next(path, flags, mode);
 }

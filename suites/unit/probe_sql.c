@@ -67,7 +67,7 @@ Test(probe_sql, functions_of_a_handle_are_seen)
 
 Test(probe_sql, programs_go_on_as_without_it)
 {
-    const char *deeds[] = {"own-log", "two-libraries", "again", "none"};
+    const char *deeds[] = {"own-log", "two-libraries", "none"};
     for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
         struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_SQL_WORKER, deeds[i], NULL);
         cr_expect(zero(int, watched.status), "%s: status %x", deeds[i], watched.status);
@@ -86,4 +86,17 @@ Test(probe_sql, connections_of_two_libraries_are_told_apart)
     cr_expect(eq(str, (char *)event.path, ":memory:"));
     cr_expect(eq(str, (char *)event.database, ""));
     wg_probe_finish(&watched);
+}
+
+/* Places for libraries are few: those that were unloaded must not keep theirs. */
+Test(probe_sql, libraries_that_come_and_go_are_all_seen)
+{
+    const char *deeds[] = {"again", "again-elsewhere"};
+    for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+        struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_SQL_WORKER, deeds[i], NULL);
+        struct wg_trace_record opens = {.type = WG_TRACE_SQL_OPEN};
+        cr_expect(zero(int, watched.status), "%s: status %x", deeds[i], watched.status);
+        cr_expect(eq(sz, wg_probe_count(&watched, opens, NULL), 40), "%s", deeds[i]);
+        wg_probe_finish(&watched);
+    }
 }

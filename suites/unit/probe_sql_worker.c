@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <uchar.h>
 #include <unistd.h>
 
@@ -164,18 +165,34 @@ static void two_libraries(const char *path)
     must(last == SQLITE_ERROR);
 }
 
-/* A library goes and another comes, perhaps at the same place. */
-static void again(const char *path)
+/* A library goes and another comes, at the same place or, when the old one is taken, elsewhere. */
+static void come_and_go(const char *path, bool elsewhere)
 {
     char *copy = copy_library(path);
     for (int i = 0; i < 40; i++) {
         struct api api = load(i % 2 ? copy : LIBRARY);
+        struct link_map *map = NULL;
+        must(dlinfo(api.handle, RTLD_DI_LINKMAP, &map) == 0);
+        uintptr_t place = map->l_addr;
         sqlite3 *connection = connect_by(&api, path);
         must(api.exec(connection, "DROP TABLE t", NULL, NULL, NULL) == SQLITE_OK);
         must(api.close(connection) == SQLITE_OK && api.shutdown() == SQLITE_OK);
         must(dlclose(api.handle) == 0);
+        must(!elsewhere || mmap((void *)place, 1, PROT_NONE, /* NOLINT(performance-no-int-to-ptr) */
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                                0) == (void *)place); /* NOLINT(performance-no-int-to-ptr) */
     }
     free(copy);
+}
+
+static void again(const char *path)
+{
+    come_and_go(path, false);
+}
+
+static void again_elsewhere(const char *path)
+{
+    come_and_go(path, true);
 }
 
 /* There is no SQLite in this process, whatever the probe exports. */
@@ -194,7 +211,7 @@ static const struct {
     void (*run)(const char *path);
 } deeds[] = {
     {"by-handle", by_handle}, {"own-log", own_log}, {"two-libraries", two_libraries},
-    {"again", again},         {"none", none},
+    {"again", again},         {"none", none},       {"again-elsewhere", again_elsewhere},
 };
 
 int main(int argc, char **argv)
