@@ -155,17 +155,21 @@ static bool fork_use(const struct wg_diag_view *view)
            (kind == WG_TRACE_LOCK_READ || kind == WG_TRACE_LOCK_WRITE);
 }
 
-/* The database was opened under another name before, and both names are of one inode. */
+/* The database was opened under another name before, and both names are of one inode. Where all
+ * only read there is no journal or WAL to be missed. */
 static bool hard_link(const struct wg_diag_view *view)
 {
     const struct wg_trace_event *event = view->event;
     if (event->type != WG_TRACE_OPEN || event->role != WG_TRACE_ROLE_DATABASE ||
         !by_sqlite(event->origin) || !worked(view) || !(event->record->flags & WG_TRACE_LINKS))
         return false;
-    for (size_t i = 0; i < view->holder_count; i++)
-        if (strcmp(view->holders[i].database, event->database) != 0)
-            return true;
-    return false;
+    bool other_name = false;
+    bool written = (event->record->length & O_ACCMODE) != O_RDONLY;
+    for (size_t i = 0; i < view->holder_count; i++) {
+        other_name = other_name || strcmp(view->holders[i].database, event->database) != 0;
+        written = written || !view->holders[i].reads_only;
+    }
+    return other_name && written;
 }
 
 static bool two_copies(const struct wg_diag_view *view)

@@ -327,6 +327,9 @@ static void see_write(struct wg_sql_fold *fold, const struct wg_trace_event *eve
 {
     struct wg_sql_session *own =
         wg_sql_session_find(&fold->sessions, event->process, event->record->connection);
+    /* How it locks what it has attached is not known: a URI speaks of its own file. */
+    if (own && strcmp(own->database, event->database) != 0)
+        own = NULL;
     for (size_t i = 0; i < fold->sessions.count; i++) {
         struct wg_sql_session *other = &fold->sessions.items[i];
         if (other->told || other == own || strcmp(other->database, event->database) != 0 ||

@@ -526,6 +526,28 @@ def published_by_a_rename():
     reader.execute("SELECT * FROM t").fetchall()
 
 
+@healthy
+def attached_to_an_archive():
+    """The settings in a URI are those of its own file."""
+    connect("archive.db", journal="delete").close()
+    first = connect(journal="delete")
+    for setting in ("immutable=1", "nolock=1"):
+        second = sqlite3.connect(f"file:archive.db?{setting}", uri=True, timeout=20, isolation_level=None)
+        second.execute(f"ATTACH {DB!r} AS app")
+        second.execute("INSERT INTO app.t VALUES (2, 'y')")
+        first.execute("INSERT INTO t VALUES (3, 'z')")
+        second.close()
+
+
+@healthy
+def two_names_that_are_only_read():
+    connect(journal="delete").close()
+    os.link(DB, "second.db")
+    readers = [sqlite3.connect(f"file:{name}?mode=ro", uri=True) for name in (DB, "second.db")]
+    for reader in readers:
+        reader.execute("SELECT * FROM t").fetchall()
+
+
 def other_language(program, *arguments):
     if not shutil.which(program):
         sys.exit(77)
