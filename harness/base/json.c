@@ -135,6 +135,11 @@ json_t *wg_json_string_new(const char *bytes, size_t size)
     return value;
 }
 
+json_t *wg_json_text_new(const char *text)
+{
+    return wg_json_string_new(text, strlen(text));
+}
+
 const char *wg_json_str(const json_t *object, const char *key, const char *fallback)
 {
     const char *value = json_string_value(json_object_get(object, key));

@@ -26,6 +26,8 @@ void wg_json_dump(const json_t *value, struct wg_buf *out);
 
 /* A JSON string from bytes that may not be UTF-8: bad bytes become U+FFFD, NUL becomes U+2400. */
 json_t *wg_json_string_new(const char *bytes, size_t size);
+/* The same of a C string: for whatever comes from outside, as paths do. */
+json_t *wg_json_text_new(const char *text);
 
 /* Borrowed string member, or `fallback` when absent or of another type. */
 const char *wg_json_str(const json_t *object, const char *key, const char *fallback);

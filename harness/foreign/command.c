@@ -49,11 +49,6 @@ struct execution {
     struct wg_err err; /* of the reading of results */
 };
 
-static json_t *text_of(const char *text)
-{
-    return wg_json_string_new(text, strlen(text));
-}
-
 static bool is_failure(enum wg_outcome outcome)
 {
     static const bool failures[] = {
@@ -78,8 +73,9 @@ static json_t *messages_of(const struct wg_foreign_result *result)
 {
     if (!result->message[0])
         return json_array();
-    return json_pack("[{s:s, s:o, s:I, s:o}]", "event", "assert", "file", text_of(result->file),
-                     "line", (json_int_t)result->line, "message", text_of(result->message));
+    return json_pack("[{s:s, s:o, s:I, s:o}]", "event", "assert", "file",
+                     wg_json_text_new(result->file), "line", (json_int_t)result->line, "message",
+                     wg_json_text_new(result->message));
 }
 
 static void emit_result(struct execution *execution, const struct wg_foreign_result *result)
@@ -95,16 +91,17 @@ static void emit_result(struct execution *execution, const struct wg_foreign_res
     wg_event_emit(session->log, WG_EVENT_TEST_STARTED, started);
     json_t *more = json_pack(
         "{s:s, s:f, s:o, s:o, s:I, s:s, s:o, s:o, s:b, s:o}", "outcome",
-        outcome_name(result->outcome), "ms", result->ms, "reason", text_of(result->reason), "file",
-        text_of(result->file), "line", (json_int_t)result->line, "description", "", "messages",
-        messages_of(result), "output", text_of(result->output), "output_cut",
-        strlen(result->output) >= WG_LIMIT_TEST_OUTPUT, "repeat", text_of(options->repeat_prefix));
+        outcome_name(result->outcome), "ms", result->ms, "reason", wg_json_text_new(result->reason),
+        "file", wg_json_text_new(result->file), "line", (json_int_t)result->line, "description", "",
+        "messages", messages_of(result), "output", wg_json_text_new(result->output), "output_cut",
+        strlen(result->output) >= WG_LIMIT_TEST_OUTPUT, "repeat",
+        wg_json_text_new(options->repeat_prefix));
     json_object_update(identity, more);
     json_decref(more);
     if (result->stacks[0])
-        json_object_set_new(identity, "stacks", text_of(result->stacks));
+        json_object_set_new(identity, "stacks", wg_json_text_new(result->stacks));
     if (result->server_stacks[0])
-        json_object_set_new(identity, "server_stacks", text_of(result->server_stacks));
+        json_object_set_new(identity, "server_stacks", wg_json_text_new(result->server_stacks));
     if (result->ended_ns)
         json_object_set_new(identity, "ended_ns",
                             json_integer(result->ended_ns - wg_event_log_base_ns(session->log)));

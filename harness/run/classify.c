@@ -82,8 +82,9 @@ json_t *wg_classify_response(const json_t *request)
     char line[256];
     snprintf(line, sizeof line, "%s %s -> %d", wg_json_str(request, "method", ""),
              wg_json_str(request, "path", ""), status);
-    json_t *evidence = json_pack("{s:s, s:s, s:s, s:i}", "class", wg_evidence_class_name(class_),
-                                 "source", "response", "request", line, "status", status);
+    json_t *evidence =
+        json_pack("{s:s, s:s, s:o, s:i}", "class", wg_evidence_class_name(class_), "source",
+                  "response", "request", wg_json_text_new(line), "status", status);
     json_object_set_new(evidence, "message", wg_json_string_new(message, strlen(message)));
     json_object_set(evidence, "test", json_object_get(request, "test"));
     json_object_set(evidence, "unit", json_object_get(request, "unit"));

@@ -50,16 +50,17 @@ Test(record, run_without_room_for_its_record_is_not_green, .timeout = 60)
     place_finish(&place);
 }
 
-/* Every path that a run uses gets blanks, quotes and what a shell would expand. */
+/* Every path that a run uses gets blanks, quotes, what a shell would expand, and a byte that is no
+ * UTF-8. */
 static void make_strange(struct place *place, char **ret_suite)
 {
     free(place->work);
     free(place->sandbox);
     free(place->record);
-    place->work = place_path(place, "wo rk'$HOME");
-    place->sandbox = place_path(place, "sand 'box\" *");
-    place->record = place_path(place, "rec ord'\"`id`{port}");
-    *ret_suite = place_path(place, "su ite'\"; false");
+    place->work = place_path(place, "wo rk'$HOME\xff");
+    place->sandbox = place_path(place, "sand 'box\" *\xff");
+    place->record = place_path(place, "rec ord'\"`id`{port}\xff");
+    *ret_suite = place_path(place, "su ite'\"; false\xff");
     cr_assert(eq(int, wg_tree_make(place->work, NULL), 0));
     cr_assert(eq(int, wg_tree_make(place->sandbox, NULL), 0));
     cr_assert(eq(int, wg_file_copy(getenv("WALGRIND_API_SUITE"), *ret_suite, NULL, NULL), 0));
@@ -84,6 +85,14 @@ Test(record, paths_with_blanks_and_quotes_are_just_paths, .timeout = 60)
 
     call_run(&call, &place, WORDS("report", place.record));
     cr_expect(eq(int, call.exit_code, 0), "%s%s", call.out, call.err);
+    call_finish(&call);
+    free(record);
+    record = wg_format("--run-dir=%s-of-a-failure", place.record);
+    call_run(&call, &place,
+             WORDS("run", binary, record, "--server-arg=--break=corrupt-page:5",
+                   "files_locks/*lock_is*"));
+    cr_expect(eq(int, call.exit_code, 1), "%s%s", call.out, call.err);
+    cr_expect(strstr(call.out, "verdict: FAIL") != NULL, "%s", call.out);
     call_finish(&call);
     free(record);
     free(binary);

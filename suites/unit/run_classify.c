@@ -91,6 +91,23 @@ Test(classify, message_in_an_answer_counts_whatever_the_status)
     cr_expect(eq(str, (char *)class_of_response(500, "database is locked"), "busy"));
 }
 
+/* The line is cut at an even byte and, with the other method, within a character. */
+Test(classify, answer_to_a_long_path_is_evidence)
+{
+    static const char *const methods[] = {"GET", "POST"};
+    char path[401] = "";
+    while (strlen(path) < 400)
+        strcat(path, "\xc3\xa9");
+    for (size_t i = 0; i < 2; i++) {
+        json_t *request = json_pack("{s:s, s:s, s:i, s:s}", "method", methods[i], "path", path,
+                                    "status", 500, "body", "disk I/O error");
+        json_t *evidence = wg_classify_response(request);
+        cr_expect(eq(str, (char *)wg_json_str(evidence, "class", "none"), "io"), "%s", methods[i]);
+        json_decref(evidence);
+        json_decref(request);
+    }
+}
+
 Test(classify, refusal_is_no_evidence)
 {
     cr_expect(eq(str, (char *)class_of_response(423, "locked"), NO_CLASS));

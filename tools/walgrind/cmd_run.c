@@ -286,19 +286,18 @@ static void emit_run_started(struct session *session, int argc, char **argv)
     uname(&kernel);
     json_t *words = json_array();
     for (int i = 0; i < argc; i++)
-        json_array_append_new(words, wg_json_string_new(argv[i], strlen(argv[i])));
-    json_t *started = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:s, s:s, s:s, s:I}", "version",
-        WG_EVENTS_VERSION, "walgrind", WG_VERSION, "wall", wall, "directory",
-        session->directory.path, "sandbox", wg_run_sandbox_path(session->sandbox), "tmpfs",
-        wg_run_sandbox_is_tmpfs(session->sandbox), "workers", (int)session->options.workers, "argv",
-        words, "sqlite", sqlite3_libversion(), "kernel", kernel.release, "template",
-        session->tmpl ? wg_template_hash(session->tmpl) : "", "mono_ns",
-        (json_int_t)wg_event_log_base_ns(session->log));
+        json_array_append_new(words, wg_json_text_new(argv[i]));
+    json_t *started = json_pack("{s:i, s:s, s:s, s:o, s:o, s:b, s:i, s:o, s:s, s:s, s:s, s:I}",
+                                "version", WG_EVENTS_VERSION, "walgrind", WG_VERSION, "wall", wall,
+                                "directory", wg_json_text_new(session->directory.path), "sandbox",
+                                wg_json_text_new(wg_run_sandbox_path(session->sandbox)), "tmpfs",
+                                wg_run_sandbox_is_tmpfs(session->sandbox), "workers",
+                                (int)session->options.workers, "argv", words, "sqlite",
+                                sqlite3_libversion(), "kernel", kernel.release, "template",
+                                session->tmpl ? wg_template_hash(session->tmpl) : "", "mono_ns",
+                                (json_int_t)wg_event_log_base_ns(session->log));
     if (session->options.tests)
-        json_object_set_new(
-            started, "tests",
-            wg_json_string_new(session->options.tests, strlen(session->options.tests)));
+        json_object_set_new(started, "tests", wg_json_text_new(session->options.tests));
     wg_event_emit(session->log, WG_EVENT_RUN_STARTED, started);
     wg_event_emit(session->log, WG_EVENT_PLAN,
                   json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "tests",
@@ -410,9 +409,8 @@ static int prepare(struct session *session, struct wg_err *err)
 
 static void internal_error(struct session *session, const struct wg_err *err)
 {
-    wg_event_emit(
-        session->log, WG_EVENT_INTERNAL_ERROR,
-        json_pack("{s:o}", "message", wg_json_string_new(err->message, strlen(err->message))));
+    wg_event_emit(session->log, WG_EVENT_INTERNAL_ERROR,
+                  json_pack("{s:o}", "message", wg_json_text_new(err->message)));
 }
 
 /* What ends --stress and --until-fail. */

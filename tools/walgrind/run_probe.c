@@ -90,7 +90,7 @@ static void emit_finding(const struct wg_finding *finding, struct wg_event_log *
 {
     json_t *members = wg_finding_json(finding);
     char *text = text_of(finding);
-    json_object_set_new(members, "text", wg_json_string_new(text, strlen(text)));
+    json_object_set_new(members, "text", wg_json_text_new(text));
     json_object_set_new(members, "fails", json_boolean(wg_finding_is_error(finding)));
     json_object_set_new(members, "happened_ns",
                         json_integer(finding->event.time_ns - wg_event_log_base_ns(log)));
@@ -195,14 +195,14 @@ int wg_run_probe_digest(struct wg_run_probe *probe, struct wg_event_log *log, st
 int wg_run_probe_conclude(struct wg_run_probe *probe, struct wg_event_log *log, struct wg_err *err)
 {
     if (probe->off) {
-        wg_event_emit(log, WG_EVENT_PROBED, json_pack("{s:s}", "off", probe->off));
+        wg_event_emit(log, WG_EVENT_PROBED,
+                      json_pack("{s:o}", "off", wg_json_text_new(probe->off)));
         return 0;
     }
     int rc = look(probe, log, err);
     json_t *gaps = json_array();
     for (size_t i = 0; i < probe->gaps.count; i++)
-        json_array_append_new(
-            gaps, wg_json_string_new(probe->gaps.items[i], strlen(probe->gaps.items[i])));
+        json_array_append_new(gaps, wg_json_text_new(probe->gaps.items[i]));
     wg_event_emit(log, WG_EVENT_PROBED,
                   json_pack("{s:I, s:I, s:I, s:o}", "processes", (json_int_t)probe->processes,
                             "records", (json_int_t)probe->records, "lost", (json_int_t)probe->lost,
