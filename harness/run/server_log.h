@@ -15,8 +15,9 @@
 /* Bytes in the log now; 0 when there is none. */
 int64_t wg_server_log_size(const char *path);
 
-/* The lines between two sizes, at most the last WG_LIMIT_SERVER_LOG_CUT bytes of them, in whole
- * lines. The caller frees it; empty when there is nothing. */
+/* The lines between two sizes without those of other tests, at most the last
+ * WG_LIMIT_SERVER_LOG_CUT bytes, from a line's beginning where there is one. Of an interval of more
+ * than 2 MiB the end is read. The caller frees it; empty when there is nothing. */
 char *wg_server_log_cut(const char *path, int64_t from, int64_t to, const char *test);
 
 #endif
