@@ -89,7 +89,7 @@ Test(run_units, time_of_a_suite_ends_what_runs_and_leaves_the_rest_unrun)
     struct wg_model model;
     const char *const select[] = {"ends/hangs", "ends/hangs_and_ignores_term", "plain/passes",
                                   NULL};
-    run_sample(&(struct run_setup){.select = select, .suite_timeout_ms = 1000}, &model);
+    run_sample(&(struct run_setup){.select = select, .suite_timeout_ms = 250}, &model);
 
     const long *counts = model.modes[0].outcomes;
     cr_expect(eq(long, counts[WG_OUTCOME_TIMEOUT], 1));
@@ -99,7 +99,7 @@ Test(run_units, time_of_a_suite_ends_what_runs_and_leaves_the_rest_unrun)
         const json_t *test = model.finished.items[i];
         const char *reason = wg_json_str(test, "reason", "");
         cr_expect(strcmp(wg_json_str(test, "test", ""), "plain/passes") == 0 ||
-                      strstr(reason, "the 1000 ms of its suite were over") != NULL,
+                      strstr(reason, "the 250 ms of its suite were over") != NULL,
                   "%s", reason);
     }
     wg_model_finish(&model);
