@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* report_model.c - the verdict is what the events say, and never more. */
+#include "harness/base/json.h"
+#include "harness/base/limit.h"
 #include "harness/base/str.h"
 #include "harness/report/model.h"
 #include "harness/sys/tree.h"
@@ -36,6 +38,10 @@ ParameterizedTestParameters(model, record_has_its_verdict)
         {"a failed test", START ROUND ENDED("suite", "failed") ROUND_END FINISH, "FAIL", 1},
         {"a test that never ran", START ROUND ENDED("suite", "not-run") ROUND_END FINISH, "FAIL", 1},
         {"a skipped test", START ROUND ENDED("suite", "skipped") ROUND_END FINISH, "PASS", 0},
+        {"a finding of the probe", START ROUND ENDED("suite", "passed")
+            "{\"event\":\"finding\",\"fails\":true}\n" ROUND_END FINISH, "FAIL", 1},
+        {"a warning of the probe", START ROUND ENDED("suite", "passed")
+            "{\"event\":\"finding\",\"fails\":false}\n" ROUND_END FINISH, "PASS", 0},
         {"an I/O error beside passing tests", START ROUND ENDED("suite", "passed")
             "{\"event\":\"evidence\",\"class\":\"io\"}\n" ROUND_END FINISH, "FAIL", 1},
         {"contention only", START ROUND ENDED("suite", "passed")
@@ -122,4 +128,20 @@ Test(model, bound_of_zero_failures_is_that_of_the_tables)
     cr_expect(lt(dbl, wg_zero_failures_bound(59), 0.05));
     cr_expect(lt(dbl, 0.05, wg_zero_failures_bound(58)));
     cr_expect(lt(dbl, wg_zero_failures_bound(299), 0.01));
+}
+
+/* Reports that list findings must have the one that failed the run. */
+Test(model, warnings_leave_room_for_a_finding_that_fails_the_run)
+{
+    struct wg_model model;
+    wg_model_init(&model);
+    for (int i = 0; i <= 2 * WG_LIMIT_EVIDENCE; i++) {
+        json_t *event = json_pack("{s:b}", "fails", i == 2 * WG_LIMIT_EVIDENCE);
+        wg_model_apply(&model, WG_EVENT_FINDING, event);
+        json_decref(event);
+    }
+    cr_expect(eq(long, model.finding_count, 2 * WG_LIMIT_EVIDENCE + 1));
+    cr_assert(ge(sz, model.findings.count, 2));
+    cr_expect(wg_json_bool(model.findings.items[model.findings.count - 1], "fails", false));
+    wg_model_finish(&model);
 }
