@@ -6,6 +6,7 @@
 #include "harness/base/limit.h"
 #include "harness/base/str.h"
 #include "harness/report/failure.h"
+#include "harness/report/terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -303,6 +304,44 @@ static void write_findings(xmlTextWriter *writer, const struct wg_model *model,
     xmlTextWriterEndElement(writer);
 }
 
+static char *summary_of(const struct wg_model *model)
+{
+    const struct wg_summary_options plain = {0};
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    wg_summary_print(model, &plain, out);
+    fclose(out);
+    return text;
+}
+
+/* Evidence, a broken database, a flaky test or an error of the runner can fail a run in which every
+ * test passed: then the verdict is a test case. */
+static void write_verdict(xmlTextWriter *writer, const struct wg_model *model,
+                          const struct group *group, const char *timestamp)
+{
+    const char *verdict = wg_verdict_name(wg_model_verdict(model));
+    char *summary = summary_of(model), *clean = xml_text(summary);
+    char *line = wg_format("verdict: %s, no test failed", verdict);
+    start_suite(writer, group, timestamp);
+    xmlTextWriterStartElement(writer, BAD_CAST "testcase");
+    attribute(writer, "name", "verdict");
+    attribute(writer, "classname", "walgrind");
+    attribute_seconds(writer, "time", 0);
+    xmlTextWriterStartElement(writer, BAD_CAST(group->failures ? "failure" : "error"));
+    attribute(writer, "message", line);
+    attribute(writer, "type", verdict);
+    xmlTextWriterWriteString(writer, BAD_CAST clean);
+    xmlTextWriterEndElement(writer);
+    xmlTextWriterEndElement(writer);
+    xmlTextWriterEndElement(writer);
+    free(line);
+    free(clean);
+    free(summary);
+}
+
 static void write_document(xmlTextWriter *writer, const struct wg_model *model)
 {
     struct document document = {writer, model, wg_calloc(model->retried.count + 1, sizeof(bool))};
@@ -316,6 +355,11 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
     }
     for (size_t i = 0; i < model->findings.count; i++)
         failures += wg_json_bool(model->findings.items[i], "fails", true);
+    enum wg_verdict verdict = wg_model_verdict(model);
+    struct group own = {.name = "verdict"};
+    own.count = verdict != WG_VERDICT_PASS && failures + errors == 0;
+    own.failures = own.count > 0 && verdict == WG_VERDICT_FAIL;
+    own.errors = (int)own.count - own.failures;
     /* The schema knows no fraction of a second in a timestamp. */
     char timestamp[20];
     snprintf(timestamp, sizeof timestamp, "%s", wg_json_str(model->run_started, "wall", ""));
@@ -323,10 +367,10 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
     xmlTextWriterStartDocument(writer, NULL, "UTF-8", NULL);
     xmlTextWriterStartElement(writer, BAD_CAST "testsuites");
     attribute(writer, "name", "walgrind");
-    size_t cases = model->finished.count + model->findings.count;
+    size_t cases = model->finished.count + model->findings.count + own.count;
     attribute_number(writer, "tests", (long long)cases);
-    attribute_number(writer, "failures", failures);
-    attribute_number(writer, "errors", errors);
+    attribute_number(writer, "failures", failures + own.failures);
+    attribute_number(writer, "errors", errors + own.errors);
     attribute_number(writer, "skipped", skipped);
     attribute_seconds(writer, "time", wg_json_real(model->run_finished, "ms", 0));
     for (size_t i = 0; i < count; i++) {
@@ -334,6 +378,8 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
         free(groups[i].tests);
     }
     write_findings(writer, model, timestamp);
+    if (own.count > 0)
+        write_verdict(writer, model, &own, timestamp);
     xmlTextWriterEndElement(writer);
     xmlTextWriterEndDocument(writer);
     free(groups);

@@ -33,12 +33,24 @@ static void add(struct wg_model *model, const char *outcome, const char *output)
     add_try(model, outcome, output, 1, false);
 }
 
+/* Ends the model. */
+static xmlDoc *parse_report(struct wg_model *model)
+{
+    char path[] = "/tmp/walgrind-unit-junit-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    cr_assert(eq(int, wg_junit_write(model, path, NULL), 0));
+    wg_model_finish(model);
+    xmlDoc *document = xmlReadFile(path, NULL, XML_PARSE_NONET);
+    unlink(path);
+    close(fd);
+    cr_assert(document != NULL, "not well-formed");
+    return document;
+}
+
 /* Writes a report over one test of each kind of outcome and parses it. */
 static xmlDoc *write_and_parse(void)
 {
     struct wg_model model;
-    char path[] = "/tmp/walgrind-unit-junit-XXXXXX";
-    int fd = mkostemp(path, O_CLOEXEC);
     json_t *started = json_pack("{s:s}", "wall", "2026-01-31T01:02:03.456789Z");
     wg_model_init(&model);
     wg_model_apply(&model, WG_EVENT_RUN_STARTED, started);
@@ -52,14 +64,31 @@ static xmlDoc *write_and_parse(void)
     add_try(&model, "flaky", "third of it", 3, false);
     add_try(&model, "crashed", "first of one that never passed", 1, true);
     add_try(&model, "failed", "second of it, too", 2, false);
-    cr_assert(eq(int, wg_junit_write(&model, path, NULL), 0));
-    wg_model_finish(&model);
     json_decref(started);
-    xmlDoc *document = xmlReadFile(path, NULL, XML_PARSE_NONET);
-    unlink(path);
-    close(fd);
-    cr_assert(document != NULL, "not well-formed");
-    return document;
+    return parse_report(&model);
+}
+
+/* A whole run of one test that passed, with one more event. */
+static xmlDoc *write_passed_with(enum wg_event_kind kind, const char *text)
+{
+    static const struct {
+        enum wg_event_kind kind;
+        const char *text;
+    } events[] = {{WG_EVENT_RUN_STARTED, "{\"wall\":\"2026-01-31T01:02:03.4Z\"}"},
+                  {WG_EVENT_ROUND_STARTED, "{\"mode\":\"none\",\"round\":1,\"tests\":1}"},
+                  {WG_EVENT_TEST_FINISHED,
+                   "{\"mode\":\"none\",\"round\":1,\"test\":\"a/b\",\"outcome\":\"passed\"}"},
+                  {WG_EVENT_ROUND_FINISHED, "{\"mode\":\"none\",\"round\":1,\"ms\":5.0}"},
+                  {WG_EVENT_RUN_FINISHED, "{\"ms\":9.0}"}};
+    struct wg_model model;
+    wg_model_init(&model);
+    for (size_t i = 0; i <= sizeof events / sizeof events[0]; i++) {
+        bool more = i == sizeof events / sizeof events[0];
+        json_t *event = json_loads(more ? text : events[i].text, 0, NULL);
+        wg_model_apply(&model, more ? kind : events[i].kind, event);
+        json_decref(event);
+    }
+    return parse_report(&model);
 }
 
 static int count_of(xmlDoc *document, const char *expression)
@@ -121,5 +150,25 @@ Test(junit, names_and_output_survive_with_all_their_special_characters)
     cr_expect(eq(int, count_of(document, "//testcase[contains(@name, '<here>')]"), 7));
     cr_expect(eq(int, count_of(document, "//system-out[contains(., ']]>')]"), 1));
     cr_expect(eq(int, count_of(document, "//failure[contains(., 'a.c:7: 1 < 2 &')]"), 2));
+    xmlFreeDoc(document);
+}
+
+Test(junit, run_that_fails_without_a_failed_test_is_not_green)
+{
+    xmlDoc *document = write_passed_with(WG_EVENT_EVIDENCE,
+                                         "{\"class\":\"model\",\"message\":\"one row is lost\"}");
+    cr_expect(eq(int, count_of(document, "/testsuites[@tests=2][@failures=1][@errors=0]"), 1));
+    cr_expect(eq(int, count_of(document, "//testcase[@name='verdict']/failure[@type='FAIL']"), 1));
+    cr_expect(eq(int, count_of(document, "//failure[contains(., 'one row is lost')]"), 1));
+    xmlFreeDoc(document);
+
+    document = write_passed_with(WG_EVENT_INTERNAL_ERROR, "{\"message\":\"no room\"}");
+    cr_expect(eq(int, count_of(document, "/testsuites[@tests=2][@failures=0][@errors=1]"), 1));
+    cr_expect(eq(int, count_of(document, "//testcase[@name='verdict']/error"), 1));
+    xmlFreeDoc(document);
+
+    document = write_passed_with(WG_EVENT_EVIDENCE, "{\"class\":\"busy\"}");
+    cr_expect(eq(int, count_of(document, "/testsuites[@tests=1][@failures=0][@errors=0]"), 1));
+    cr_expect(eq(int, count_of(document, "//testcase"), 1));
     xmlFreeDoc(document);
 }
