@@ -363,6 +363,14 @@ const struct wg_detector wg_detectors[] = {
      "being written, it is malformed. The copy was opened afterwards.",
      "Copy with VACUUM INTO or the backup API (.backup of the command line).", WG_DIAG_AT_ONCE,
      false, NULL},
+    {"cookie-aba", WG_DIAG_ERROR,
+     "the schema cookie of %s was set back to a value that it had before",
+     "A connection reads the schema anew when the cookie in the database is not the one it knows. It "
+     "had the same value under another schema, so one that was idle meanwhile went on with the old "
+     "one: 'malformed' on a healthy file, or rows of another table.",
+     "Never restore page 1, or set PRAGMA schema_version, to an older value while connections are open: "
+     "restore through the backup API, which moves the cookie on.",
+     WG_DIAG_AT_ONCE, false, NULL},
     {"immutable", WG_DIAG_ERROR, "%s was opened as immutable and written to meanwhile",
      "immutable=1 promises that the file does not change; SQLite then takes no locks, looks at no "
      "WAL and never reads a page again: 'malformed', or old data.",

@@ -193,8 +193,10 @@ static void follow_statement(struct wg_sql_session *session, const struct wg_tra
         session->has_read = open && (session->has_read || wg_sql_holds(event->text, "select"));
         session->has_written = open && (session->has_written || is_write(event->text));
     }
-    if (record->error == 0 && event->type != WG_TRACE_SQL_PREPARE)
+    if (record->error == 0 && event->type != WG_TRACE_SQL_PREPARE) {
         follow_pragma(session, event);
+        session->last_run_ns = event->end_ns;
+    }
 }
 
 void wg_sql_sessions_follow(struct wg_sql_sessions *sessions, const struct wg_trace_event *event)

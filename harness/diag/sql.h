@@ -42,6 +42,7 @@ struct wg_sql_session {
     size_t running_count;
     struct wg_trace_event reading; /* the first step of the first of them */
     int64_t last_ns;               /* when its last call returned */
+    int64_t last_run_ns;           /* when its last statement ran that worked; 0: none */
 };
 
 /* A detector has found something: the wrong call, and the database that it hurts. */
@@ -66,6 +67,29 @@ struct wg_sql_session *wg_sql_session_find(const struct wg_sql_sessions *session
                                            uint64_t address);
 /* What the event changes in what is known. */
 void wg_sql_sessions_follow(struct wg_sql_sessions *sessions, const struct wg_trace_event *event);
+
+/* --- cookie.c, for sql_rules.c --- */
+struct wg_cookies;
+struct wg_cookies *wg_cookies_create(void);
+void wg_cookies_destroy(struct wg_cookies *cookies);
+void wg_cookies_see(struct wg_cookies *cookies, const struct wg_trace_event *event);
+/* The write that set the schema cookie back, when it now is what it was at `known_ns` though it was
+ * another one in between; else NULL. */
+const struct wg_trace_event *wg_cookies_misled(const struct wg_cookies *cookies,
+                                               const char *database, int64_t known_ns);
+
+/* --- copy.c, for sql_rules.c --- */
+struct wg_copies;
+struct wg_copies *wg_copies_create(void);
+void wg_copies_destroy(struct wg_copies *copies);
+/* The file that a COPY record read from. */
+const char *wg_copy_source(const struct wg_trace_event *event);
+/* A copy was made. `wal_ns`: the last commit to the WAL that it lacks, 0 when it lacks none. */
+void wg_copies_see(struct wg_copies *copies, const struct wg_trace_event *event, int64_t wal_ns);
+/* Is the file at that path a copy that lacks its WAL? Gives it back and forgets it. */
+bool wg_copies_take(struct wg_copies *copies, const char *path, struct wg_trace_event *ret_copy);
+
+/* --- sql.c again --- */
 /* The SQL begins with the word; or holds it, in any case of letters. */
 bool wg_sql_begins(const char *sql, const char *word);
 bool wg_sql_holds(const char *sql, const char *word);

@@ -15,6 +15,7 @@
 /* Result codes (sqlite.org/rescode.html). */
 enum {
     CODE_BUSY = 5,
+    CODE_CORRUPT = 11,
     CODE_LOCKED_SHARED_CACHE = 262,
     CODE_NOTICE_RECOVER_WAL = 283,
     CODE_BUSY_SNAPSHOT = 517,
@@ -48,18 +49,6 @@ struct place {
     bool in_wal_mode;
 };
 
-/* A copy of a live database that was made without its WAL. */
-struct copy {
-    struct wg_trace_event event;
-    const char *source, *target;
-};
-
-/* A copy of a WAL: of a database's, or what may be one. */
-struct wal_copy {
-    const char *source, *target; /* of the WAL */
-    int64_t time_ns;
-};
-
 struct wg_sql_fold {
     wg_sql_report *report;
     void *context;
@@ -68,10 +57,8 @@ struct wg_sql_fold {
     size_t refused_count, unjudged;
     struct place *places;
     size_t place_count;
-    struct copy *copies;
-    size_t copy_count;
-    struct wal_copy *wal_copies;
-    size_t wal_copy_count;
+    struct wg_copies *copies;
+    struct wg_cookies *cookies;
     struct wg_trace_event *stops; /* SIGSTOP */
     size_t stop_count;
     struct wg_trace_event *journal_modes; /* calls that set WAL */
@@ -101,6 +88,8 @@ struct wg_sql_fold *wg_sql_fold_create(const struct wg_trace *trace, wg_sql_repo
     struct wg_sql_fold *fold = wg_calloc(1, sizeof *fold);
     fold->report = report;
     fold->context = context;
+    fold->copies = wg_copies_create();
+    fold->cookies = wg_cookies_create();
     fold->last_ns = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *fold->last_ns);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
         struct wg_trace_event event;
@@ -304,6 +293,17 @@ static void judge_until(struct wg_sql_fold *fold, int64_t time_ns)
     }
 }
 
+/* "Malformed": on a connection that was misled about the schema? */
+static void see_corrupt(struct wg_sql_fold *fold, const struct wg_trace_event *event)
+{
+    const struct wg_sql_session *session =
+        wg_sql_session_find(&fold->sessions, event->process, event->record->connection);
+    const struct wg_trace_event *back =
+        session ? wg_cookies_misled(fold->cookies, session->database, session->last_run_ns) : NULL;
+    if (back)
+        fold->report(fold->context, "cookie-aba", back, session->database);
+}
+
 static void see_statement(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
     int error = event->record->error;
@@ -312,6 +312,8 @@ static void see_statement(struct wg_sql_fold *fold, const struct wg_trace_event 
                                                                   sizeof *fold->journal_modes);
         fold->journal_modes[fold->journal_mode_count++] = *event;
     }
+    if (error == CODE_CORRUPT)
+        see_corrupt(fold, event);
     if (error == CODE_IOERR_TEMP_PATH)
         fold->report(fold->context, "no-tempdir", event, event->database);
     else if (is_of_contention(error))
@@ -414,71 +416,22 @@ static void see_recovery(struct wg_sql_fold *fold, const struct wg_trace_event *
 
 /* --- copies --------------------------------------------------------------------------------- */
 
-/* "DATABASE-wal" */
-static bool is_wal_of(const char *path, const char *database)
-{
-    size_t size = strlen(database);
-    return strncmp(path, database, size) == 0 && strcmp(path + size, "-wal") == 0;
-}
-
-static void add_wal_copy(struct wg_sql_fold *fold, const char *source, const char *target,
-                         int64_t time_ns)
-{
-    size_t size = strlen(target);
-    if (size < 4 || strcmp(target + size - 4, "-wal") != 0)
-        return;
-    fold->wal_copies =
-        wg_realloc(fold->wal_copies, (fold->wal_copy_count + 1) * sizeof *fold->wal_copies);
-    fold->wal_copies[fold->wal_copy_count++] = (struct wal_copy){source, target, time_ns};
-}
-
-/* The WAL was copied before, to beside the target, and nothing was written to it since. */
-static bool has_wal_copy(const struct wg_sql_fold *fold, const struct place *place,
-                         const char *target)
-{
-    for (size_t i = 0; i < fold->wal_copy_count; i++)
-        if (fold->wal_copies[i].time_ns > place->wal_ns &&
-            is_wal_of(fold->wal_copies[i].source, place->database) &&
-            is_wal_of(fold->wal_copies[i].target, target))
-            return true;
-    return false;
-}
-
 static void see_copy(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
-    /* Where both sides are in families the record is that of the target. */
-    const char *source = event->record->offset == 0 ? event->path : event->text;
-    const char *target = event->record->offset == 0 ? event->text : event->path;
-    for (size_t i = fold->copy_count; i-- > 0;) {
-        /* The WAL was copied too: not at one moment, but nothing is known to be missing. */
-        if (is_wal_of(target, fold->copies[i].target) ||
-            strcmp(target, fold->copies[i].target) == 0)
-            fold->copies[i] = fold->copies[--fold->copy_count];
-    }
-    add_wal_copy(fold, source, target, event->time_ns);
+    const char *source = wg_copy_source(event);
     const struct place *place = find_place(fold, source);
-    if (!place || place->wal_ns <= place->database_ns || !target[0] ||
-        has_wal_copy(fold, place, target))
-        return;
     bool live = false;
     for (size_t i = 0; i < fold->sessions.count && !live; i++)
         live = strcmp(fold->sessions.items[i].database, source) == 0;
-    if (!live)
-        return;
-    fold->copies = wg_realloc(fold->copies, (fold->copy_count + 1) * sizeof *fold->copies);
-    fold->copies[fold->copy_count++] =
-        (struct copy){.event = *event, .source = place->database, .target = target};
+    bool in_wal = place && place->wal_ns > place->database_ns;
+    wg_copies_see(fold->copies, event, live && in_wal ? place->wal_ns : 0);
 }
 
 static void see_open(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
-    for (size_t i = fold->copy_count; i-- > 0;) {
-        struct copy copy = fold->copies[i];
-        if (strcmp(event->path, copy.target) != 0)
-            continue;
-        fold->copies[i] = fold->copies[--fold->copy_count];
-        fold->report(fold->context, "copy-live", &copy.event, copy.source);
-    }
+    struct wg_trace_event copy;
+    while (wg_copies_take(fold->copies, event->path, &copy))
+        fold->report(fold->context, "copy-live", &copy, wg_copy_source(&copy));
 }
 
 /* --- all ------------------------------------------------------------------------------------ */
@@ -552,6 +505,7 @@ static void see_file(struct wg_sql_fold *fold, const struct wg_trace_event *even
 void wg_sql_fold_see(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
     judge_until(fold, event->time_ns);
+    wg_cookies_see(fold->cookies, event);
     if (event->record->flags & WG_TRACE_INJECTED) {
         /* What was made to fail is nobody's fault. */
     } else if (is_statement(event))
@@ -579,8 +533,8 @@ void wg_sql_fold_destroy(struct wg_sql_fold *fold)
     free(fold->sessions.items);
     free(fold->refused);
     free(fold->places);
-    free(fold->copies);
-    free(fold->wal_copies);
+    wg_copies_destroy(fold->copies);
+    wg_cookies_destroy(fold->cookies);
     free(fold->stops);
     free(fold->journal_modes);
     free(fold->last_ns);

@@ -34,6 +34,7 @@ static const struct wg_symptom symptoms[] = {
     {"stale-wal", NULL, {11, 779, 26}},
     {"wal-reset-bug", NULL, {11, 779}},
     {"copy-live", NULL, {11, 779}},
+    {"cookie-aba", NULL, {11}},
     {"immutable", NULL, {11}},
     {"nolock", NULL, {5898, 11}},
     {"vfs-mix", NULL, {5898, 11, 14}},

@@ -158,10 +158,37 @@ ssize_t wg_call_write(int fd, const void *from, size_t size)
     NOTED(ssize_t, WRITE, write, fd, -1, size, true, WG_REAL(write)(fd, from, CUT(size)));
 }
 
+/*
+ * SQLite writes page 1 of a database, to the file or as a frame of the WAL: notes the schema cookie
+ * in it (sqlite.org/fileformat2.html, section 1.3.9), with the stack when it went back.
+ */
+static void note_cookie(struct wg_note *note, const struct wg_fd *entry, const unsigned char *page,
+                        size_t size)
+{
+    enum { HEADER = 100, COOKIE = 40 };
+    static const char magic[] = "SQLite format 3";
+    bool first = entry->role == WG_TRACE_ROLE_DATABASE && note->record.offset == 0;
+    if ((!first && entry->role != WG_TRACE_ROLE_WAL) || size < HEADER ||
+        !wg_origin_is_sqlite((enum wg_trace_origin)note->record.origin) ||
+        memcmp(page, magic, sizeof magic) != 0)
+        return;
+    uint32_t cookie = (uint32_t)page[COOKIE] << 24 | (uint32_t)page[COOKIE + 1] << 16 |
+                      (uint32_t)page[COOKIE + 2] << 8 | page[COOKIE + 3];
+    note->record.ino2 = WG_TRACE_COOKIE | cookie;
+    if (!entry->inode)
+        return;
+    uint32_t highest = atomic_load_explicit(&entry->inode->cookie, memory_order_relaxed);
+    note->stack |= cookie < highest;
+    if (cookie > highest)
+        atomic_store_explicit(&entry->inode->cookie, cookie, memory_order_relaxed);
+}
+
 ssize_t wg_call_pwrite(int fd, const void *from, size_t size, off_t at) WG_STANDS_FOR("pwrite");
 ssize_t wg_call_pwrite(int fd, const void *from, size_t size, off_t at)
 {
-    NOTED(ssize_t, WRITE, pwrite, fd, at, size, true, WG_REAL(pwrite)(fd, from, CUT(size), at));
+    NOTED(ssize_t, WRITE, pwrite, fd, at, size, true,
+          (entry ? note_cookie(&note, entry, from, size) : (void)0,
+           WG_REAL(pwrite)(fd, from, CUT(size), at)));
 }
 ssize_t wg_call_pwrite64(int fd, const void *from, size_t size, off_t at)
     WG_ALSO("pwrite", "pwrite64");

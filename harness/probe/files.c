@@ -50,6 +50,7 @@ static struct wg_inode *claim(uint64_t dev, uint64_t ino)
             ways[i].ino = ino;
             atomic_store(&ways[i].held, 0);
             atomic_store(&ways[i].open_count, 0);
+            atomic_store(&ways[i].cookie, 0);
             return &ways[i];
         }
     }

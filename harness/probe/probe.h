@@ -79,6 +79,7 @@ struct wg_inode {
     _Atomic int32_t open_count;
     _Atomic(const struct wg_name *) path;
     _Atomic(const struct wg_name *) database;
+    _Atomic uint32_t cookie; /* the highest schema cookie that this process has written there */
     uint8_t role;
 };
 

@@ -64,6 +64,9 @@
 
 enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
 
+/* In ino2 of a write: the lower 32 bits are a schema cookie. */
+#define WG_TRACE_COOKIE (UINT64_C(1) << 32)
+
 /*
  * What happened. X(identifier, name, usual area, what the members hold)
  *
@@ -99,7 +102,9 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
       "descriptors of this process on the inode before the call, this one among them")               \
     X(DUP, "dup", RARE, "result: the new descriptor, length: the one that was closed by it or -1")   \
     X(READ, "read", FREQUENT, "offset (-1: at the file position), length: bytes asked for")          \
-    X(WRITE, "write", FREQUENT, "offset (-1: at the file position), length: bytes given")            \
+    X(WRITE, "write", FREQUENT,                                                                      \
+      "offset (-1: at the file position), length: bytes given; ino2 of page 1 that SQLite writes: "  \
+      "WG_TRACE_COOKIE and its schema cookie")                                                       \
     X(TRUNCATE, "truncate", RARE, "length: the new size, offset: the old one")                       \
     X(ALLOCATE, "allocate", FREQUENT, "fallocate and the like; offset, length")                      \
     X(SYNC, "sync", FREQUENT, "fsync, fdatasync, msync")                                             \

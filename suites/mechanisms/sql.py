@@ -340,6 +340,38 @@ def sorts_with_temporary_files():
     has_no_place_for_temporary_files(0)
 
 
+def changes_the_schema(journal, set_back):
+    """Page 2 is the table's, then the index's; the idle connection knows it as the table's."""
+    idle = sqlite3.connect(DB, isolation_level=None)
+    idle.execute(f"PRAGMA journal_mode={journal}").fetchall()
+    idle.execute("CREATE TABLE t(a, b)")
+    idle.execute("SELECT * FROM t").fetchall()
+    version = idle.execute("PRAGMA schema_version").fetchone()[0]
+    other = sqlite3.connect(DB, isolation_level=None)
+    for sql in ("CREATE TABLE u(a, b)", "DROP TABLE t", "CREATE INDEX i ON u(a)", "CREATE TABLE t(b, a)"):
+        other.execute(sql)
+    if set_back:
+        culprit()
+        other.execute(f"PRAGMA schema_version={version - set_back + 1}")
+    attempt(idle, "SELECT * FROM t")
+
+
+def sets_the_cookie_back():
+    changes_the_schema("delete", 1)
+
+
+def sets_the_cookie_back_with_a_wal():
+    changes_the_schema("wal", 1)
+
+
+def sets_the_cookie_to_another():
+    changes_the_schema("delete", 2)
+
+
+def leaves_the_cookie_alone():
+    changes_the_schema("wal", 0)
+
+
 CRASHED = ("import os, sqlite3\nc = sqlite3.connect('app.db', isolation_level=None)\n"
            "c.execute('PRAGMA journal_mode=wal')\nc.execute('CREATE TABLE IF NOT EXISTS t(a, b)')\n"
            "c.execute('INSERT INTO t VALUES (1, 2)')\nos.kill(os.getpid(), 9)\n")
@@ -435,6 +467,8 @@ ROWS = (
     ("nolock", writes_without_locks, writes_alone_without_locks, "sqlite3_open_v2"),
     ("vfs-mix", mixes_vfs, names_the_usual_vfs, "sqlite3_open_v2"),
     ("no-tempdir", sorts_without_temporary_files, sorts_with_temporary_files, STEP),
+    ("cookie-aba", sets_the_cookie_back, sets_the_cookie_to_another, "pwrite|pwrite64"),
+    ("cookie-aba", sets_the_cookie_back_with_a_wal, leaves_the_cookie_alone, "pwrite|pwrite64"),
     ("stale-wal", moves_a_file_beside_an_old_wal, moves_a_file_and_removes_the_wal, "rename"),
     ("stale-wal", copies_a_file_beside_an_old_wal, recovers_after_a_crash, "open"),
     ("copy-live", copies_live, copies_by_vacuum, "sendfile|copy_file_range"),

@@ -249,6 +249,80 @@ Test(diag_sql, a_write_behind_with_is_one)
                  "leaked-transaction"));
 }
 
+/* SQLite's write of page 1 with a schema cookie, in a transaction that begins or goes on. */
+static void write_cookie(int64_t at_us, uint32_t cookie, enum wg_trace_role role, bool begins)
+{
+    struct wg_trace_record lock = {.type = WG_TRACE_LOCK,
+                                   .time_ns = US(at_us),
+                                   .role = WG_TRACE_ROLE_SHM,
+                                   .origin = WG_TRACE_ORIGIN_SQLITE,
+                                   .lock_type = WG_TRACE_LOCK_WRITE,
+                                   .offset = WG_TRACE_SHM_LOCK_FIRST};
+    if (begins)
+        add(fixture.other, lock, "");
+    add(fixture.other,
+        (struct wg_trace_record){.type = WG_TRACE_WRITE,
+                                 .call = WG_CALL_pwrite,
+                                 .time_ns = US(at_us + 1),
+                                 .role = role,
+                                 .origin = WG_TRACE_ORIGIN_SQLITE,
+                                 .length = 4096,
+                                 .ino2 = WG_TRACE_COOKIE | cookie},
+        "");
+}
+
+Test(diag_sql, a_cookie_that_comes_back_misleads_who_was_idle)
+{
+    const struct {
+        const char *label;
+        struct {
+            uint32_t cookie;
+            enum wg_trace_role role;
+            bool begins;
+        } writes[3];
+        int result;
+        const char *id;
+    } rows[] = {
+        {"back", {{2, WG_TRACE_ROLE_WAL, true}, {1, WG_TRACE_ROLE_WAL, true}}, 11, "cookie-aba"},
+        {"back with a journal",
+         {{2, WG_TRACE_ROLE_DATABASE, true}, {1, WG_TRACE_ROLE_DATABASE, true}},
+         11,
+         "cookie-aba"},
+        {"back and on",
+         {{3, WG_TRACE_ROLE_WAL, true}, {0, WG_TRACE_ROLE_WAL, true}, {1, WG_TRACE_ROLE_WAL, true}},
+         11,
+         "cookie-aba"},
+        {"nobody is misled",
+         {{2, WG_TRACE_ROLE_WAL, true}, {1, WG_TRACE_ROLE_WAL, true}},
+         DONE,
+         ""},
+        {"another value", {{3, WG_TRACE_ROLE_WAL, true}, {2, WG_TRACE_ROLE_WAL, true}}, 11, ""},
+        {"a rollback",
+         {{2, WG_TRACE_ROLE_DATABASE, true}, {1, WG_TRACE_ROLE_DATABASE, false}},
+         11,
+         ""},
+        {"a checkpoint of older frames",
+         {{2, WG_TRACE_ROLE_WAL, true}, {1, WG_TRACE_ROLE_DATABASE, true}},
+         11,
+         ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        connect_with(fixture.server, FIRST, 0);
+        write_cookie(10, 1, rows[i].writes[0].role, true);
+        say(fixture.server, FIRST, "SELECT a", (struct statement){50, 10, 1, DONE, false});
+        for (int64_t j = 0; j < 3 && rows[i].writes[j].role != 0; j++)
+            write_cookie(100 + 10 * j, rows[i].writes[j].cookie, rows[i].writes[j].role,
+                         rows[i].writes[j].begins);
+        say(fixture.server, FIRST, "SELECT b",
+            (struct statement){200, 10, 1, rows[i].result, false});
+        cr_expect(eq(str, (char *)diagnose(), (char *)rows[i].id), "%s", rows[i].label);
+        end();
+        begin();
+        fixture.findings = (struct wg_findings){0};
+    }
+    diagnose();
+}
+
 Test(diag_sql, sqlite_inside_a_program_is_told)
 {
     const char *exe = NULL;
