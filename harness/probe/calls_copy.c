@@ -59,7 +59,7 @@ static void end_copy(struct copy *copy, int64_t result)
             return expression;                                                                     \
         bool struck =                                                                              \
             wg_perturb_strikes(&copy.note, wg_entry_database(copy.entry), (size_t)(bytes), NULL);  \
-        type result = struck ? -1 : expression;                                                    \
+        type result = struck ? -1 : (expression);                                                  \
         end_copy(&copy, result);                                                                   \
         return result;                                                                             \
     } while (0)

@@ -88,7 +88,7 @@ static int64_t total(const struct iovec *parts, int count)
             return expression;                                                                     \
         bool struck = wg_perturb_strikes(&note, wg_entry_database(entry), (size_t)(bytes),         \
                                          (cuts) ? &cut : NULL);                                    \
-        type result = struck ? -1 : expression;                                                    \
+        type result = struck ? -1 : (expression);                                                  \
         end(&note, result);                                                                        \
         return result;                                                                             \
     } while (0)

@@ -4,6 +4,7 @@
 
 #include "harness/base/str.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -257,6 +258,7 @@ void wg_filter_destroy(struct wg_filter *filter)
 
 bool wg_filter_matches(const struct wg_filter *filter, const struct wg_test *test, int64_t slow_ms)
 {
+    assert(filter);
     switch (filter->kind) {
     case IS: return filter->holds(test, filter->glob, slow_ms);
     case PATTERN: return wg_plan_matches(test, filter->glob);
