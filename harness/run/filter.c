@@ -273,15 +273,23 @@ bool wg_filter_matches(const struct wg_filter *filter, const struct wg_test *tes
     return false;
 }
 
+/* A filter that is a name and matches none of the tests. */
+static bool is_unmatched(const struct wg_filter *filter, const struct wg_plan *plan)
+{
+    bool word = filter->kind == PATTERN;
+    if (!word && filter->holds != holds_suite && filter->holds != holds_test)
+        return false;
+    for (size_t i = 0; i < plan->test_count; i++)
+        if (word ? wg_plan_matches(&plan->tests[i], filter->glob)
+                 : filter->holds(&plan->tests[i], filter->glob, 0))
+            return false;
+    return true;
+}
+
 const char *wg_filter_unmatched(const struct wg_filter *filter, const struct wg_plan *plan)
 {
     const char *left = filter->left ? wg_filter_unmatched(filter->left, plan) : NULL;
     if (left || filter->right)
         return left ? left : wg_filter_unmatched(filter->right, plan);
-    bool names =
-        filter->kind == PATTERN || filter->holds == holds_suite || filter->holds == holds_test;
-    for (size_t i = 0; names && i < plan->test_count; i++)
-        if (wg_filter_matches(filter, &plan->tests[i], 0))
-            return NULL;
-    return names ? filter->glob : NULL;
+    return is_unmatched(filter, plan) ? filter->glob : NULL;
 }

@@ -174,10 +174,12 @@ def commands_that_fail(place):
     check("the deadline is the command's", run.code == 1 and run.outcomes() == {
         "tests/1": "passed", "tests/command": "timeout"}, run.text)
     took = run.tests().get("tests/command", {})
-    names, servers = (re.findall(r"^process (\d+) (\S+)", took.get(key, ""), re.M) for key in ("stacks", "server_stacks"))
+    names, servers = (re.findall(r"^process (\d+) (\S+)", took.get(key, ""), re.M)
+                      for key in ("stacks", "server_stacks"))
     check("the stacks of the command and of what it started are told", sorted(name for _, name in names)
           == ["sh", "sleep", "sleep"] and "stacks of the server:" in run.text, took)
-    check("and those of the server", [int(pid) for pid, _ in servers] == [run.of("unit-started")[0]["server_pid"]], took)
+    check("and those of the server",
+          [int(pid) for pid, _ in servers] == [run.of("unit-started")[0]["server_pid"]], took)
     run = Run(place, "trap '' TERM; echo 1..2; while :; do sleep 0.1; done", "--timeout=300ms", "--grace=200ms")
     check("who does not listen is killed", run.code == 1 and run.outcomes() == {"tests/command": "timeout"}, run.text)
     run = Run(place, "echo 1..1; echo ok; sleep 300 &")
