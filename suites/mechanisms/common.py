@@ -17,6 +17,7 @@ def healthy(function=None, long=False):
     """Registers a program that does nothing wrong; a long one is left to the nightly run."""
     if function is None:
         return lambda that: healthy(that, long)
+    assert function.__name__ not in PROGRAMS, f"two programs are named {function.__name__}"
     PROGRAMS[function.__name__] = Program(function, long)
     return function
 

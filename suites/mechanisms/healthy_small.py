@@ -456,65 +456,6 @@ def deleted_and_made_anew_between_requests():
 
 
 @healthy
-def copy_by_a_forked_child():
-    """The child holds no locks that its close() could drop."""
-    connection = connect()
-    if os.fork() == 0:
-        shutil.copy(DB, "copy.db")
-        os._exit(0)
-    assert os.wait()[1] == 0
-    connection.execute("INSERT INTO t VALUES (1, 2)")
-
-
-@healthy
-def reader_without_rights():
-    """Opens the WAL of another user, which works for reading as long as it is there."""
-    connection = connect()
-    for name in (DB, DB + "-wal", DB + "-shm"):
-        os.chmod(name, 0o644)
-    os.chmod(".", 0o755)
-    path = os.path.abspath(DB)
-    child = os.fork()
-    if child == 0:
-        if os.geteuid() == 0:
-            os.setuid(65534)
-        os.execvp("sqlite3", ["sqlite3", path, "SELECT count(*) FROM t"])
-    assert os.waitpid(child, 0)[1] == 0
-    connection.execute("INSERT INTO t VALUES (1, 2)")
-
-
-@healthy
-def too_little_address_space_for_a_memory_map():
-    """SQLite then reads the database instead."""
-    connection = connect()
-    connection.execute("INSERT INTO t VALUES (1, zeroblob(50000000))")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    with open("/proc/self/statm", encoding="ascii") as file:
-        used = int(file.read().split()[0]) * 4096
-    resource.setrlimit(resource.RLIMIT_AS, (used + (20 << 20), resource.RLIM_INFINITY))
-    connection.execute("PRAGMA mmap_size=1000000000")
-    connection.execute("SELECT count(*) FROM t").fetchall()
-    connection.execute("INSERT INTO t VALUES (1, 2)")
-
-
-@healthy
-def deleted_and_made_anew_between_requests():
-    """A test runner resets the database of a server that opens it for each request, while none is under way."""
-    server = ("import sqlite3, sys\nfor line in sys.stdin:\n c = sqlite3.connect('app.db')\n"
-              " c.execute('INSERT INTO t VALUES (5, 6)')\n c.commit()\n c.close()\n print(flush=True)")
-    connect().close()
-    with subprocess.Popen([sys.executable, "-c", server], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        for _ in range(3):
-            process.stdin.write(b"\n")
-            process.stdin.flush()
-            process.stdout.readline()
-            os.unlink(DB)
-            connect().close()
-        process.communicate()
-    assert process.returncode == 0
-
-
-@healthy
 def published_by_a_rename():
     """Who reads goes on with the whole old database until it opens the new one."""
     build = ("import os, sqlite3; c = sqlite3.connect('next.db'); c.execute('CREATE TABLE t(a)'); c.commit(); "
