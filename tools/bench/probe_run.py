@@ -6,7 +6,8 @@
 
 CPU time is that of the runner, the servers, the tests and all else, with the diagnosis at the end. The two runs of a
 pair follow each other, which of them is first alternates. What they leave is deleted after the last one: for five
-seconds after many files were deleted, ext4 takes longer to make new ones. Ends with 1 when the median ratio is above the target.
+seconds after many files were deleted, ext4 takes longer to make new ones. Ends with 1 when the median ratio is above
+the target.
 """
 import argparse
 import os
