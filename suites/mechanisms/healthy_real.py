@@ -181,17 +181,17 @@ def api_suite_of_this_project():
 # --- languages and libraries ----------------------------------------------------------------------------------------
 
 @healthy
-def perl_dbi():
+def perl_children():
     run("perl", os.path.join(REAL, "children.pl"))
 
 
 @healthy
-def php_pdo():
+def php_web_server():
     run("php", os.path.join(REAL, "web.php"))
 
 
 @healthy
-def ruby_sqlite3():
+def ruby_records():
     run("ruby", os.path.join(REAL, "records.rb"), "plain")
 
 
