@@ -20,6 +20,7 @@
 /* Holders that a view may show; more are not needed to be certain. */
 #define VIEW_MAX     32
 #define HOLDERS_KEPT (sizeof((struct wg_finding *)NULL)->holders / sizeof(pid_t))
+#define CLOSES_KEPT  32  /* calls of sqlite3_close() that may be under way at one time */
 #define SHM_DMS      128 /* lock byte that every user of the -shm keeps */
 
 /* A process has had a database open through SQLite, for the last time at `last_ns`. */
@@ -58,6 +59,12 @@ struct fold {
     size_t faults_count;
     struct strike *strikes;
     size_t strike_count;
+    struct {
+        const struct wg_trace_process *process;
+        uint64_t connection;
+        int64_t end_ns;
+    } closes[CLOSES_KEPT];
+    size_t close_count;          /* ever; the newest of them are kept */
     int64_t *first_ns, *last_ns; /* by process: times of its first and last record */
     struct wg_holder *holders;
     size_t holder_count, holder_room;
@@ -161,6 +168,23 @@ static void add_holder(struct fold *fold, const struct wg_trace_event *event)
                                                              .fds = 1};
 }
 
+/* SQLite opens a file that nobody had open: where one was deleted that had this number, it is a new
+ * file, and what happens to it says nothing about the old one. */
+static void forget_reused(struct fold *fold, uint64_t dev, uint64_t ino)
+{
+    for (size_t i = 0; i < fold->holder_count; i++)
+        if (fold->holders[i].ino == ino && fold->holders[i].dev == dev)
+            return;
+    for (size_t i = 0; i < fold->kept_count; i++) {
+        struct kept *kept = &fold->kept_back[i];
+        enum wg_trace_type type = kept->finding.event.type;
+        for (size_t j = kept->file_count; j-- > 0;)
+            if ((type == WG_TRACE_UNLINK || type == WG_TRACE_RENAME) && kept->files[j].ino == ino &&
+                kept->files[j].dev == dev)
+                kept->files[j] = kept->files[--kept->file_count];
+    }
+}
+
 /* What the event changes in who holds what; after the detectors have seen it. */
 static void follow(struct fold *fold, const struct wg_trace_event *event)
 {
@@ -168,6 +192,7 @@ static void follow(struct fold *fold, const struct wg_trace_event *event)
     switch (event->type) {
     case WG_TRACE_OPEN:
         if (record->error == 0 && is_family(event->role) && by_sqlite(event)) {
+            forget_reused(fold, record->dev, record->ino);
             add_holder(fold, event);
             add_use(fold, event);
         }
@@ -181,6 +206,13 @@ static void follow(struct fold *fold, const struct wg_trace_event *event)
         break;
     }
     /* Not at WG_TRACE_EXEC: the child of a vfork() calls exec in its parent's name. */
+    case WG_TRACE_SQL_CLOSE: {
+        size_t slot = fold->close_count++ % CLOSES_KEPT;
+        fold->closes[slot].process = event->process;
+        fold->closes[slot].connection = record->connection;
+        fold->closes[slot].end_ns = event->end_ns + 1000; /* ends are in whole microseconds */
+        break;
+    }
     case WG_TRACE_EXIT:
     case WG_TRACE_PROCESS: drop_pid(fold, event->process->pid); break;
     default: break;
@@ -239,9 +271,21 @@ static bool is_transaction(const struct wg_trace_event *event)
            (shared ? record->offset < SHM_DMS : record->offset == WG_TRACE_SHM_LOCK_FIRST);
 }
 
-static bool is_used(const struct kept *kept, const struct wg_trace_event *event)
+/* Within sqlite3_close(), which rolls back what is open. */
+static bool is_closing(const struct fold *fold, const struct wg_trace_event *event)
 {
-    if (!is_transaction(event))
+    for (size_t i = 0; i < CLOSES_KEPT; i++)
+        if (fold->closes[i].process == event->process && event->record->connection != 0 &&
+            fold->closes[i].connection == event->record->connection &&
+            fold->closes[i].end_ns >= event->time_ns)
+            return true;
+    return false;
+}
+
+static bool is_used(const struct fold *fold, const struct kept *kept,
+                    const struct wg_trace_event *event)
+{
+    if (!is_transaction(event) || is_closing(fold, event))
         return false;
     for (size_t i = 0; i < kept->file_count; i++)
         if (kept->files[i].ino == event->record->ino && kept->files[i].dev == event->record->dev)
@@ -305,9 +349,9 @@ static void confirm(struct fold *fold, const struct wg_trace_event *event)
         if (event->time_ns <= kept->finding.event.time_ns)
             continue;
         bool missing = kept->finding.detector->sign == WG_DIAG_MISSED;
-        bool felt =
-            by_sqlite(event) && (missing ? is_missed(fold, &kept->finding, event)
-                                         : is_used(kept, event) || is_split(fold, kept, event));
+        bool felt = by_sqlite(event) &&
+                    (missing ? is_missed(fold, &kept->finding, event)
+                             : is_used(fold, kept, event) || is_split(fold, kept, event));
         kept->anew = kept->anew || is_made_anew(fold, &kept->finding, event);
         if (felt)
             report(fold, &kept->finding);

@@ -80,6 +80,21 @@ static void open_session(struct wg_sql_sessions *sessions, const struct wg_trace
         session->locking = WG_SQL_LOCKING_NONE;
 }
 
+/* The open() of a session's database happens within sqlite3_open(). */
+static void note_file(struct wg_sql_sessions *sessions, const struct wg_trace_event *event)
+{
+    for (size_t i = 0; i < sessions->count; i++) {
+        struct wg_sql_session *session = &sessions->items[i];
+        if (session->process != event->process ||
+            session->opened.record->tid != event->record->tid ||
+            event->time_ns > session->opened.end_ns + 1000 || /* in whole microseconds */
+            strcmp(session->database, event->database) != 0)
+            continue;
+        session->dev = event->record->dev;
+        session->ino = event->record->ino;
+    }
+}
+
 static void close_session(struct wg_sql_sessions *sessions, struct wg_sql_session *session)
 {
     *session = sessions->items[--sessions->count];
@@ -203,6 +218,8 @@ void wg_sql_sessions_follow(struct wg_sql_sessions *sessions, const struct wg_tr
 {
     if (event->type == WG_TRACE_SQL_OPEN)
         open_session(sessions, event);
+    else if (event->type == WG_TRACE_OPEN && event->role == WG_TRACE_ROLE_DATABASE)
+        note_file(sessions, event);
     else if (event->type == WG_TRACE_EXIT || event->type == WG_TRACE_PROCESS)
         drop_pid(sessions, event->process->pid);
     else if (event->type == WG_TRACE_KILL && event->record->offset == SIGKILL)

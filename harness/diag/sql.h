@@ -31,6 +31,7 @@ struct wg_sql_session {
     uint64_t address; /* sqlite3 * */
     struct wg_trace_event opened;
     const char *database; /* path; "" in memory or unknown */
+    uint64_t dev, ino;    /* the file that it opened there; 0 unknown */
     enum wg_sql_locking locking;
     bool nolock, immutable;
     bool told;          /* of a problem of its opening */

@@ -324,6 +324,14 @@ static void see_statement(struct wg_sql_fold *fold, const struct wg_trace_event 
 
 /* --- settings of connections ---------------------------------------------------------------- */
 
+/* A file that was put in the place of the one that the session has open. */
+static bool is_another_file(const struct wg_sql_session *session,
+                            const struct wg_trace_event *event)
+{
+    return event->role == WG_TRACE_ROLE_DATABASE && session->ino != 0 &&
+           (session->ino != event->record->ino || session->dev != event->record->dev);
+}
+
 /* SQLite wrote to a database: connections that do not see it, or that nobody keeps out. */
 static void see_write(struct wg_sql_fold *fold, const struct wg_trace_event *event)
 {
@@ -335,7 +343,7 @@ static void see_write(struct wg_sql_fold *fold, const struct wg_trace_event *eve
     for (size_t i = 0; i < fold->sessions.count; i++) {
         struct wg_sql_session *other = &fold->sessions.items[i];
         if (other->told || other == own || strcmp(other->database, event->database) != 0 ||
-            !is_alive(fold, other, event->time_ns))
+            !is_alive(fold, other, event->time_ns) || is_another_file(other, event))
             continue;
         const struct wg_sql_session *lax = other;
         const char *id = NULL;

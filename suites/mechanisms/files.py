@@ -158,6 +158,7 @@ def deletes_journal():
     reader = sqlite3.connect(DB)
     other_process(f"import os; os.unlink({DB + '-journal'!r})")
     use(connection)
+    connection.execute("COMMIT")
     reader.close()
 
 

@@ -489,6 +489,28 @@ def two_names_that_are_only_read():
         reader.execute("SELECT * FROM t").fetchall()
 
 
+@healthy
+def made_anew_beside_an_immutable_reader():
+    connect(journal="delete").close()
+    reader = sqlite3.connect(f"file:{DB}?immutable=1", uri=True)
+    reader.execute("SELECT * FROM t").fetchall()
+    subprocess.run([sys.executable, "-c", f"import os, sqlite3; os.unlink({DB!r}); c = sqlite3.connect({DB!r}); "
+                                          "c.execute('CREATE TABLE t(a)'); c.close()"], check=True)
+    reader.execute("SELECT * FROM t").fetchall()
+
+
+@healthy
+def removed_with_a_transaction_open():
+    """The last close rolls back what nobody needs any more."""
+    for journal in ("delete", "truncate", "persist", "memory", "wal"):
+        with tempfile.TemporaryDirectory() as place:
+            connection = sqlite3.connect(f"{place}/x.db")
+            connection.execute(f"PRAGMA journal_mode={journal}").fetchall()
+            connection.execute("CREATE TABLE t(a)")
+            connection.execute("INSERT INTO t VALUES (1)")
+        connection.close()
+
+
 def other_language(program, *arguments):
     if not shutil.which(program):
         sys.exit(77)
