@@ -282,10 +282,29 @@ static bool is_closing(const struct fold *fold, const struct wg_trace_event *eve
     return false;
 }
 
+/* A transaction ends, with a rollback perhaps: SHARED is taken again by who has it. That matters to
+ * who lost the journal alone; with the database gone there is nothing to be rolled back. */
+static bool is_mere_end(const struct fold *fold, const struct wg_finding *kept,
+                        const struct wg_trace_event *event)
+{
+    if (event->type != WG_TRACE_LOCK || event->role != WG_TRACE_ROLE_DATABASE ||
+        !(event->record->held & WG_TRACE_HELD_SHARED))
+        return false;
+    if (kept->event.role != WG_TRACE_ROLE_JOURNAL)
+        return true;
+    for (size_t i = 0; i < fold->kept_count; i++)
+        if (fold->kept_back[i].finding.event.role == WG_TRACE_ROLE_DATABASE &&
+            fold->kept_back[i].finding.event.type == WG_TRACE_UNLINK &&
+            strcmp(fold->kept_back[i].finding.database, kept->database) == 0)
+            return true;
+    return false;
+}
+
 static bool is_used(const struct fold *fold, const struct kept *kept,
                     const struct wg_trace_event *event)
 {
-    if (!is_transaction(event) || is_closing(fold, event))
+    if (!is_transaction(event) || is_closing(fold, event) ||
+        is_mere_end(fold, &kept->finding, event))
         return false;
     for (size_t i = 0; i < kept->file_count; i++)
         if (kept->files[i].ino == event->record->ino && kept->files[i].dev == event->record->dev)
