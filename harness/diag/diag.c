@@ -264,11 +264,13 @@ static bool is_transaction(const struct wg_trace_event *event)
         return event->role == WG_TRACE_ROLE_WAL || event->role == WG_TRACE_ROLE_JOURNAL;
     if (event->type != WG_TRACE_LOCK || (record->lock_type & WG_TRACE_LOCK_QUERY))
         return false;
-    bool shared = (record->lock_type & WG_TRACE_LOCK_KIND) == WG_TRACE_LOCK_READ;
+    unsigned kind = record->lock_type & WG_TRACE_LOCK_KIND;
+    bool shared = kind == WG_TRACE_LOCK_READ;
     if (event->role == WG_TRACE_ROLE_DATABASE)
         return shared;
     return event->role == WG_TRACE_ROLE_SHM && record->offset >= WG_TRACE_SHM_LOCK_FIRST &&
-           (shared ? record->offset < SHM_DMS : record->offset == WG_TRACE_SHM_LOCK_FIRST);
+           (shared ? record->offset < SHM_DMS
+                   : kind == WG_TRACE_LOCK_WRITE && record->offset == WG_TRACE_SHM_LOCK_FIRST);
 }
 
 /* Within sqlite3_close(), which rolls back what is open. */
