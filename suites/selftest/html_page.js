@@ -130,12 +130,71 @@ async function pointAt(page, seconds, lane, click) {
   return page.textContent('#under-cursor');
 }
 
+// The seconds that the timeline shows, when what keys asked for is drawn.
+const range = (page) => page.evaluate(() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    const { min, max } = window.walgrind.plot.scales.x;
+    done([min, max]);
+  }));
+}));
+
+const near = (a, b) => a.every((value, i) => Math.abs(value - b[i]) < 1e-6);
+
+// Zooms and moves with the keys alone; `end` is the last second of the run.
+async function byKeys(page, end) {
+  const press = async (claim, key, expected) => {
+    await page.keyboard.press(key);
+    const got = await range(page);
+    check(`keys: ${claim}`, near(got, expected), `${got} instead of ${expected}`);
+  };
+  await page.mouse.move(0, 0);
+  await page.keyboard.press('Tab');
+  const focused = await page.evaluate(() => {
+    const at = document.activeElement;
+    return { id: at.id, label: at.getAttribute('aria-label'), outline: getComputedStyle(at).outlineStyle };
+  });
+  check('Tab reaches the timeline first', focused.id === 'timeline', focused.id);
+  check('its focus is seen', focused.outline === 'solid', focused.outline);
+  check('its label tells the keys', /plus and minus zoom.*arrow move.*0 or Escape/.test(focused.label), focused.label);
+  check('so does the page', await page.isVisible('#timeline-keys'));
+  await press('+ zooms into the middle', '+', [end / 4, end * 3 / 4]);
+  await press('left moves', 'ArrowLeft', [end / 8, end * 5 / 8]);
+  await press('but not before the beginning', 'ArrowLeft', [0, end / 2]);
+  await press('right moves', 'ArrowRight', [end / 8, end * 5 / 8]);
+  check('what is shown is told', (await page.textContent('#under-cursor')).startsWith('shown: '));
+  await press('- zooms out, and not past the beginning', '-', [0, end]);
+  await press('and not past all', '-', [0, end]);
+  await press('= is + without shift', '=', [end / 4, end * 3 / 4]);
+  await press('0 shows all', '0', [0, end]);
+  await page.keyboard.press('+');
+  await press('Escape shows all', 'Escape', [0, end]);
+  for (let i = 0; i < 40; i++) await page.keyboard.press('+');
+  const [min, max] = await range(page);
+  check('keys: zoom has an end', max - min > 0.9e-5 && max - min < 1.1e-5, max - min);
+  await press('Escape after that', 'Escape', [0, end]);
+  await page.keyboard.press('Control++');
+  check("keys: the browser's own stay its own", near(await range(page), [0, end]));
+}
+
+// What the mouse points at stays below it.
+async function byKeysAtCursor(page, end) {
+  await page.focus('#timeline');
+  await pointAt(page, end / 4, 0.2);
+  await page.keyboard.press('+');
+  const got = await range(page);
+  check('keys: + zooms around the cursor', Math.abs(got[0] - end / 8) < end / 500 && Math.abs(got[1] - end * 5 / 8) < end / 500, got);
+  await page.keyboard.press('0');
+  await range(page);
+}
+
 async function passingRun(browser, directory) {
   record(directory, 40, 4, () => false);
   const page = await open(browser, render(directory), {});
   check('the verdict comes first', (await page.textContent('h1')).includes('PASS'), await page.textContent('h1'));
   check('all tests are listed', (await page.textContent('#count')) === '40 of 40', await page.textContent('#count'));
   check('the timeline is drawn', (await drawn(page)) > 2000, await drawn(page));
+  await byKeys(page, 0.16);
+  await byKeysAtCursor(page, 0.16);
   await page.locator('#timeline').scrollIntoViewIfNeeded();
   const requested = await pointAt(page, 0.0023, -0.25);
   check('a request is named in the timeline', requested.includes('GET /api/0 -> 200'), requested);
@@ -147,7 +206,13 @@ async function passingRun(browser, directory) {
   check('and what the probe found', finding === 'finding 1: wal-unlink: somebody deleted app.db-wal', finding);
   await pointAt(page, 0.0025, 0.2, true);
   check('a click in the timeline opens the test', (await page.textContent('#detail')).includes('files_0/case_0'));
+  check('and gives it the keys', await page.evaluate(() => document.activeElement.id) === 'timeline');
+  await page.keyboard.press('+');
   await page.keyboard.press('Escape');
+  check('Escape shows all first', await page.isVisible('#detail'));
+  await range(page);
+  await page.keyboard.press('Escape');
+  check('then it closes the test', !(await page.isVisible('#detail')));
   await screenshot(page, 'report-pass.png');
   await page.context().close();
 }
@@ -199,6 +264,24 @@ async function largeRun(browser, directory) {
   check('the timeline holds them', (await drawn(page)) > 2000);
   await page.evaluate(() => window.walgrind.plot.setScale('x', { min: 1, max: 1.1 }));
   check('and zooms', (await page.evaluate(() => window.walgrind.plot.scales.x.max)) === 1.1);
+  await page.focus('#timeline');
+  await page.keyboard.press('0');
+  await range(page);
+  // A key that is held: presses one after another between two drawings of the browser.
+  const draws = await page.evaluate(async () => {
+    let count = 0;
+    window.walgrind.plot.hooks.draw.push(() => { count += 1; });
+    for (let i = 0; i < 20; i++) {
+      document.getElementById('timeline').dispatchEvent(new KeyboardEvent('keydown', { key: i < 10 ? '+' : 'ArrowRight', bubbles: true }));
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    await new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
+    return count;
+  });
+  check('a held key draws once a frame', draws === 1, draws);
+  const [min, max] = await range(page);
+  check('and all of it counts', Math.abs(max - min - 40 / 1024) < 1e-6 && min > 20, [min, max]);
   check('within a minute', Date.now() - began < 60000, Date.now() - began);
   await page.context().close();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // timeline.js - who ran when: lanes with the tests that ran at once, their requests as ticks below, and above all lanes what
-// happened to the databases. uPlot gives axes, zoom (drag; double click resets) and the cursor; the bars are drawn here.
+// happened to the databases. uPlot gives axes, zoom (drag; double click resets) and the cursor; the bars are drawn here, and
+// the keys (MOVES) zoom as the mouse does.
 'use strict';
 (function () {
   const { run, tests, requests, choose, kind, ms, byAttempt } = window.walgrind;
@@ -9,6 +10,9 @@
   const HARMLESS = ['reset', 'clone', 'verified', 'busy', 'hint'];
   const HINT = 'drag to zoom, double click to see all, click a test to open it';
   const SLACK_MS = 0.5; // what clocks of two processes may differ by
+  const SHORTEST_S = 1e-5; // that keys zoom to
+  const ZOOM = 2; // by a key
+  const PAN = 0.25; // of what is shown, by a key
   const place = document.getElementById('timeline');
   if (typeof uPlot === 'undefined') {
     place.textContent = 'This walgrind was built without uPlot, so there is no timeline (tools/setup fetches it).';
@@ -135,5 +139,59 @@
     if (test && plot.select.width === 0) choose(test, true);
   });
   window.addEventListener('resize', () => plot.setSize({ width: width(), height: plot.height }));
+
+  // ---- Keys ----
+
+  // What keys have asked for; drawn once a frame, so that a key that is held does not queue up drawings of ten thousand tests.
+  let wanted = null;
+
+  function showWanted() {
+    if (!wanted) return;
+    plot.setScale('x', wanted);
+    document.getElementById('under-cursor').textContent =
+      `shown: ${wanted.min.toPrecision(6)} s to ${wanted.max.toPrecision(6)} s of ${end.toPrecision(6)} s`;
+    wanted = null;
+  }
+
+  // Shows `length` seconds from `from` on, or what of that there is.
+  function show(from, length) {
+    const min = Math.max(0, Math.min(from, end - length));
+    if (!wanted) requestAnimationFrame(showWanted);
+    wanted = { min, max: Math.min(end, min + length) };
+  }
+
+  const shown = () => wanted || plot.scales.x;
+
+  // What is under the cursor stays where it is; without a cursor, the middle.
+  function zoom(by) {
+    const { min, max } = shown();
+    const part = plot.cursor.left >= 0 ? plot.cursor.left / plot.over.clientWidth : 0.5;
+    const length = Math.min(end, Math.max((max - min) * by, Math.min(end, SHORTEST_S)));
+    show(min + (max - min - length) * part, length);
+  }
+
+  function pan(by) {
+    const { min, max } = shown();
+    show(min + (max - min) * by, max - min);
+  }
+
+  const isAll = () => shown().min <= 0 && shown().max >= end;
+  const showAll = () => show(0, end);
+  const MOVES = {
+    '+': () => zoom(1 / ZOOM), '=': () => zoom(1 / ZOOM), '-': () => zoom(ZOOM), _: () => zoom(ZOOM),
+    ArrowLeft: () => pan(-PAN), ArrowRight: () => pan(PAN), 0: showAll, Escape: showAll,
+  };
+
+  place.addEventListener('keydown', (event) => {
+    // When all is shown, Escape is the page's: it closes the opened test.
+    if (event.ctrlKey || event.metaKey || event.altKey || !MOVES[event.key] || (event.key === 'Escape' && isAll())) return;
+    event.preventDefault();
+    event.stopPropagation();
+    MOVES[event.key]();
+  });
+  for (const [name, value] of Object.entries({ tabindex: 0, role: 'application', 'aria-roledescription': 'timeline',
+    'aria-label': 'who ran when: plus and minus zoom, left and right arrow move, 0 or Escape shows all',
+    'aria-describedby': 'under-cursor' })) place.setAttribute(name, value);
+  document.getElementById('timeline-keys').hidden = false;
   window.walgrind.plot = plot;
 }());
