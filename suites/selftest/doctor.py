@@ -125,13 +125,122 @@ def unread(place):
     os.chmod(f"{place}/closed", 0o755)
 
 
+def neighbours(place):
+    """A name that begins as that of the place, or of the database, is another's."""
+    for name in ("app", "app2"):
+        os.makedirs(f"{place}/{name}")
+    kept = make(f"{place}/app/x.db", "delete")
+    lost = [make(path, "delete") for path in (f"{place}/app2/lost.db", f"{place}/app/x.db2")]
+    os.unlink(f"{place}/app2/lost.db")
+    os.unlink(f"{place}/app/x.db2")
+    found = findings(f"{place}/app")
+    check("a deleted database next door", not has(found, "bad", "/lost.db", "was deleted", os.getpid()), found)
+    check("is not one that is here", has(found, "bad", "/x.db2", "was deleted", os.getpid()), found)
+    found = findings(f"{place}/app/x.db")
+    check("nor a sidecar", not has(found, "bad", "/x.db2", "was deleted", os.getpid()), found)
+    wal = make(f"{place}/app/y.db")
+    os.unlink(f"{place}/app/y.db-wal")
+    found = findings(f"{place}/app/y.db")
+    check("a sidecar of the one database is", has(found, "bad", "/y.db-wal", "was deleted", os.getpid()), found)
+    for db in (kept, wal, *lost):
+        db.close()
+
+
+def locks(place):
+    """Neighbouring locks are one line of /proc/locks."""
+    db = make(f"{place}/l.db", "delete")
+    db.execute("BEGIN EXCLUSIVE")
+    found = findings(place)
+    for name in ("PENDING", "RESERVED", "EXCLUSIVE"):
+        check(f"{name} is told", has(found, "note", "/l.db", f"{name} is held", os.getpid()), found)
+    db.execute("ROLLBACK")
+    db.execute("BEGIN IMMEDIATE")
+    found = findings(place)
+    check("RESERVED alone is RESERVED", has(found, "note", "/l.db", "RESERVED is held", os.getpid()) and
+          not any("EXCLUSIVE" in each["message"] or "PENDING" in each["message"] for each in found), found)
+    db.execute("ROLLBACK")
+    db.close()
+
+
+def others(place):
+    """Processes that may not be looked at may be the ones that use it."""
+    if os.geteuid() != 0:
+        return
+    os.chmod(place, 0o755)
+    db = make(f"{place}/theirs.db")
+    db.execute("INSERT INTO t VALUES (1)")
+    done = subprocess.run([WALGRIND, "doctor", place], text=True, capture_output=True, check=False, user=65534)
+    check("what may not be looked at is told", "of other users" in done.stdout, done.stdout)
+    check("in the last line too", " not seen" in done.stdout.splitlines()[-1], done.stdout)
+    check("then nobody is not said", "nobody has open" not in done.stdout, done.stdout)
+    code, out, _err = doctor(place)
+    check("root sees all", code == 0 and "other users" not in out and "not seen" not in out, out)
+    db.close()
+
+
+HOLDER = """
+import mmap, sys
+database, library = [open(path, "rb") for path in sys.argv[1:]]
+mapped = mmap.mmap(library.fileno(), 0, prot=mmap.PROT_READ)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def version(place):
+    """The version is read, not asked: a library of somebody's process is not run."""
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        library = next((line[line.index("/"):].strip() for line in maps if "/libsqlite3" in line), None)
+    if not library:
+        return
+    with open(library, "rb") as file:
+        content = bytearray(file.read())
+    content[18] ^= 0x40  # of a machine on which it cannot be loaded
+    foreign = f"{place}/libsqlite3.so.0"
+    with open(foreign, "wb") as file:
+        file.write(content)
+    make(f"{place}/v.db").close()
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, f"{place}/v.db", foreign], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    child.stdout.readline()
+    found = findings(place)
+    with open(foreign, "r+b") as file:
+        file.truncate(100000)
+    cut = findings(place)
+    child.communicate()
+    check("the version is read", has(found, "note", place, f"SQLite {sqlite3.sqlite_version}", child.pid), found)
+    check("of a cut library it is unknown", has(cut, "note", place, "SQLite of an unknown version", child.pid), cut)
+
+
+MOUNTED = """
+mount -t tmpfs none "$1/data" && mount -t proc none "$1/proc" && cp "$1/m.db" "$1/data/in.db" &&
+    exec "$2" doctor --json "$1"
+"""
+
+
+def mounts(place):
+    """What is mounted below is below; what is no place for files is not."""
+    for name in ("data", "proc"):
+        os.makedirs(f"{place}/{name}")
+    make(f"{place}/m.db", "delete").close()
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", f"{place}/data"],
+                                           capture_output=True, check=False).returncode != 0:
+        return
+    done = subprocess.run(["unshare", "-m", "sh", "-c", MOUNTED, "sh", place, WALGRIND], text=True, capture_output=True,
+                          timeout=60, check=False)
+    found = json.loads(done.stdout)
+    check("a database on another file system", has(found, "note", "/data/in.db", "rollback journal"), found)
+    check("whose kind is told", has(found, "note", "/data", "tmpfs"), found)
+    check("but not /proc", not any("/proc" in each["path"] for each in found), found)
+
+
 def usage():
     for words, message in ((("/no/such/place",), "No such file"), (("a", "b"), "one directory or database, not 2")):
         code, _out, err = doctor(*words)
         check(f"{words}: exit 2, one line", (code, err.count("\n")) == (2, 1) and message in err, (code, err))
 
 
-for part in (healthy, users, faults, unread):
+for part in (healthy, users, faults, unread, neighbours, locks, others, version, mounts):
     with tempfile.TemporaryDirectory(prefix="walgrind 'doctor' ") as directory:
         part(directory)
 usage()

@@ -32,7 +32,7 @@ const struct wg_command wg_command_doctor = {
         "anything: file systems on which locks do not work, deleted files that processes still have "
         "open, databases with two names, WALs and journals that were left behind or lie alone, "
         "versions of SQLite with known faults, and who holds which lock. Processes of other users are "
-        "seen by root only. Exit code 1 when something is bad.",
+        "seen by root only; how many were not seen is told. Exit code 1 when something is bad.",
     .options = options_table,
     .run = doctor,
 };
@@ -79,7 +79,10 @@ static void print_findings(const struct doctor *doctor)
                 printf("      %s\n", wg_json_str(finding, "advice", ""));
         }
     }
-    printf("%d bad, %d to think about\n", doctor->counts[DOCTOR_BAD], doctor->counts[DOCTOR_WARN]);
+    printf("%d bad, %d to think about", doctor->counts[DOCTOR_BAD], doctor->counts[DOCTOR_WARN]);
+    if (doctor->unseen > 0)
+        printf(", %d process%s not seen", doctor->unseen, doctor->unseen == 1 ? "" : "es");
+    putchar('\n');
 }
 
 static int examine(const char *place, struct doctor *doctor, struct wg_err *err)
@@ -90,7 +93,7 @@ static int examine(const char *place, struct doctor *doctor, struct wg_err *err)
         return wg_err_set(err, WG_ERR_USAGE, "%s: %s", place, strerror(errno));
     int rc = doctor_files_find(path, &files, err);
     if (rc == 0) {
-        doctor_look_at_place(doctor, path);
+        doctor_look_at_places(doctor, &files, path);
         doctor_look_at_processes(doctor, &files, path);
         doctor_look_at_files(doctor, &files);
         if (files.count == 0 && files.unread.count == 0)

@@ -25,6 +25,7 @@ enum doctor_grade { DOCTOR_NOTE, DOCTOR_WARN, DOCTOR_BAD };
 struct doctor {
     json_t *findings;
     int counts[DOCTOR_BAD + 1];
+    int unseen; /* processes that may not be looked at */
 };
 
 /* `pid` 0: no process is meant; `advice` may be NULL. */
@@ -55,17 +56,20 @@ void doctor_files_finish(struct doctor_files *files);
 /* The file with that path, NULL when there is none. */
 struct doctor_file *doctor_file_at(const struct doctor_files *files, const char *path, size_t size);
 
-/* What kind of file system it is, and what that means for SQLite. */
-void doctor_look_at_place(struct doctor *doctor, const char *path);
+/* What kind of file system it is, and what that means for SQLite; then those of databases that are
+ * on others. */
+void doctor_look_at_places(struct doctor *doctor, const struct doctor_files *files,
+                           const char *path);
 /* Names, sizes and neighbours of the files; after the processes, so that it is known who uses them.
  */
 void doctor_look_at_files(struct doctor *doctor, const struct doctor_files *files);
-/* Who has them open, under which name, deleted ones too, with which locks and which SQLite. */
+/* Who has them open, under which name, deleted ones too, with which locks and which SQLite. `root`
+ * is the directory, or the one database, that was asked for. */
 void doctor_look_at_processes(struct doctor *doctor, struct doctor_files *files, const char *root);
 
 /*
- * The version of a SQLite library, "3.40.1", as it tells itself in a process of its own; false when
- * it does not.
+ * The version that a SQLite library exports, "3.40.1", read from its file; false when there is
+ * none. Nothing of the library is run: it may be anybody's.
  */
 bool doctor_sqlite_version(const char *library, char *buffer, size_t size);
 /* What is known against a version of SQLite; NULL for nothing. Static text. */

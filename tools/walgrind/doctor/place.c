@@ -47,7 +47,7 @@ static const struct {
     {BTRFS_SUPER_MAGIC, "btrfs", DOCTOR_NOTE, "btrfs", NULL},
 };
 
-void doctor_look_at_place(struct doctor *doctor, const char *path)
+static void look_at_place(struct doctor *doctor, const char *path)
 {
     struct statfs place;
     if (statfs(path, &place) != 0)
@@ -67,6 +67,25 @@ void doctor_look_at_place(struct doctor *doctor, const char *path)
     if (place.f_files > 0 && place.f_ffree < place.f_files / 100)
         doctor_tell(doctor, DOCTOR_WARN, path, 0, "Journals cannot be made without.",
                     "less than 1 %% of the inodes is free");
+}
+
+void doctor_look_at_places(struct doctor *doctor, const struct doctor_files *files,
+                           const char *path)
+{
+    struct stat have;
+    dev_t first = stat(path, &have) == 0 ? have.st_dev : 0;
+    look_at_place(doctor, path);
+    for (size_t i = 0; i < files->count; i++) {
+        bool told = files->items[i].dev == first;
+        for (size_t j = 0; j < i && !told; j++)
+            told = files->items[i].dev == files->items[j].dev;
+        if (told)
+            continue;
+        char *directory = wg_strdup(files->items[i].path);
+        *strrchr(directory, '/') = '\0';
+        look_at_place(doctor, directory);
+        free(directory);
+    }
 }
 
 static void add_file(struct doctor_files *files, const char *path, const struct stat *have)
@@ -98,9 +117,26 @@ static int by_path(const void *a, const void *b)
 /* nftw(3) has no argument for its caller. */
 static _Thread_local struct doctor_files *found;
 
+/* What the kernel makes up has no databases, and no end. */
+static bool is_made_up(const char *path)
+{
+    static const unsigned long kinds[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,        DEBUGFS_MAGIC,
+                                          TRACEFS_MAGIC,    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                          SECURITYFS_MAGIC, BPF_FS_MAGIC};
+    struct statfs place;
+    if (statfs(path, &place) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i] == (unsigned long)place.f_type)
+            return true;
+    return false;
+}
+
 static int visit(const char *path, const struct stat *have, int kind, struct FTW *where)
 {
-    (void)where;
+    /* Asked for itself, it is looked into. */
+    if (kind == FTW_D && where->level > 0 && is_made_up(path))
+        return FTW_SKIP_SUBTREE;
     if (kind == FTW_F && S_ISREG(have->st_mode))
         add_file(found, path, have);
     else if (kind == FTW_DNR)
@@ -116,7 +152,7 @@ int doctor_files_find(const char *path, struct doctor_files *ret_files, struct w
         return wg_err_set(err, WG_ERR_USAGE, "%s: %s", path, strerror(errno));
     if (S_ISDIR(have.st_mode)) {
         found = &files;
-        int walked = nftw(path, visit, DESCRIPTORS_MAX, FTW_PHYS | FTW_MOUNT);
+        int walked = nftw(path, visit, DESCRIPTORS_MAX, FTW_PHYS | FTW_ACTIONRETVAL);
         found = NULL;
         if (walked != 0) {
             doctor_files_finish(&files);
@@ -165,6 +201,11 @@ static void look_at_sidecar(struct doctor *doctor, const struct doctor_files *fi
             "Put it back beside its database before anybody opens that: it may hold what was "
             "committed last.",
             "its database is not there");
+    else if (file->size > 0 && database->holders == 0 && doctor->unseen > 0)
+        doctor_tell(doctor, DOCTOR_NOTE, file->path, 0,
+                    "Do not touch it: it may be in use, and else the database needs it.",
+                    "%lld bytes that no process has open which may be looked at",
+                    (long long)file->size);
     else if (file->size > 0 && database->holders == 0 && strcmp(ending, "-wal") == 0)
         doctor_tell(
             doctor, DOCTOR_WARN, file->path, 0,
@@ -190,10 +231,10 @@ void doctor_look_at_files(struct doctor *doctor, const struct doctor_files *file
         if (file->base > 0)
             look_at_sidecar(doctor, files, file);
         else
-            doctor_tell(doctor, DOCTOR_NOTE, file->path, 0, NULL,
-                        "%lld bytes, %s, open in %d process%s", (long long)file->size,
-                        file->wal ? "WAL" : "rollback journal", file->holders,
-                        file->holders == 1 ? "" : "es");
+            doctor_tell(
+                doctor, DOCTOR_NOTE, file->path, 0, NULL, "%lld bytes, %s, open in %d process%s%s",
+                (long long)file->size, file->wal ? "WAL" : "rollback journal", file->holders,
+                file->holders == 1 ? "" : "es", doctor->unseen > 0 ? " that may be looked at" : "");
         if (file->database && file->links > 1)
             doctor_tell(
                 doctor, DOCTOR_BAD, file->path, 0, "Leave one name; others can be symbolic links.",

@@ -1,52 +1,103 @@
 /* SPDX-License-Identifier: MIT */
-/* version.c - which SQLite a library is, and what is known against it. */
+/*
+ * version.c - which SQLite a library is, and what is known against it.
+ *
+ * SQLite exports its version as a string, sqlite3_version. It is found in the file by the section
+ * headers, .dynsym and its names, and the segment in which its address lies. Everything in the file
+ * is taken for what anybody may have written there.
+ */
+#include "harness/base/str.h"
 #include "tools/walgrind/doctor/doctor.h"
 
-#include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define ANSWER_MS 5000
+#define HEADERS_MAX 256
+#define TABLE_MAX   (4u << 20) /* bytes of names, or of symbols */
 
-/* Loads the library and writes what it calls itself; runs in a child, for constructors may do
- * anything. */
-static void answer_and_exit(const char *library, int fd)
+static bool read_at(int fd, void *to, size_t size, uint64_t offset)
 {
-    void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-    const char *(*version)(void) = NULL;
-    void *symbol = handle ? dlsym(handle, "sqlite3_libversion") : NULL;
-    memcpy(&version, &symbol, sizeof version);
-    if (version) {
-        const char *text = version();
-        if (write(fd, text, strlen(text)) < 0)
-            _exit(1);
+    return offset <= INT64_MAX && pread(fd, to, size, (off_t)offset) == (ssize_t)size;
+}
+
+/* The content of a section, with a NUL behind it; NULL when there is none. */
+static char *section_read(int fd, const Elf64_Shdr *section)
+{
+    if (section->sh_size > TABLE_MAX)
+        return NULL;
+    char *content = wg_calloc(1, section->sh_size + 1);
+    if (read_at(fd, content, section->sh_size, section->sh_offset))
+        return content;
+    free(content);
+    return NULL;
+}
+
+/* The address of the exported string in a table of symbols, 0 when it is not there. */
+static uint64_t find_version(int fd, const Elf64_Shdr *symbols_at, const Elf64_Shdr *names_at)
+{
+    uint64_t address = 0;
+    char *symbols = section_read(fd, symbols_at), *names = section_read(fd, names_at);
+    size_t count = symbols && names ? symbols_at->sh_size / sizeof(Elf64_Sym) : 0;
+    for (size_t i = 0; i < count && address == 0; i++) {
+        Elf64_Sym symbol;
+        memcpy(&symbol, symbols + i * sizeof symbol, sizeof symbol);
+        if (symbol.st_name < names_at->sh_size && symbol.st_shndx != SHN_UNDEF &&
+            strcmp(names + symbol.st_name, "sqlite3_version") == 0)
+            address = symbol.st_value;
     }
-    _exit(0);
+    free(symbols);
+    free(names);
+    return address;
+}
+
+static uint64_t find_address(int fd, const Elf64_Ehdr *elf)
+{
+    for (size_t i = 0; i < elf->e_shnum && i < HEADERS_MAX; i++) {
+        Elf64_Shdr symbols, names;
+        if (!read_at(fd, &symbols, sizeof symbols, elf->e_shoff + i * sizeof symbols))
+            return 0;
+        if (symbols.sh_type == SHT_DYNSYM && symbols.sh_link < elf->e_shnum &&
+            read_at(fd, &names, sizeof names, elf->e_shoff + symbols.sh_link * sizeof names))
+            return find_version(fd, &symbols, &names);
+    }
+    return 0;
+}
+
+/* Where in the file an address lies, 0 when nowhere. */
+static uint64_t find_offset(int fd, const Elf64_Ehdr *elf, uint64_t address)
+{
+    for (size_t i = 0; i < elf->e_phnum && i < HEADERS_MAX; i++) {
+        Elf64_Phdr part;
+        if (!read_at(fd, &part, sizeof part, elf->e_phoff + i * sizeof part))
+            return 0;
+        if (part.p_type == PT_LOAD && address >= part.p_vaddr &&
+            address - part.p_vaddr < part.p_filesz)
+            return part.p_offset + (address - part.p_vaddr);
+    }
+    return 0;
 }
 
 bool doctor_sqlite_version(const char *library, char *buffer, size_t size)
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    Elf64_Ehdr elf;
+    int fd = open(library, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
         return false;
-    pid_t child = fork();
-    if (child == 0)
-        answer_and_exit(library, ends[1]);
-    close(ends[1]);
-    struct pollfd fd = {.fd = ends[0], .events = POLLIN};
-    ssize_t got = child > 0 && poll(&fd, 1, ANSWER_MS) > 0 ? read(ends[0], buffer, size - 1) : 0;
+    uint64_t address = 0, offset = 0;
+    if (read_at(fd, &elf, sizeof elf, 0) && memcmp(elf.e_ident, ELFMAG, SELFMAG) == 0 &&
+        elf.e_ident[EI_CLASS] == ELFCLASS64 && elf.e_ident[EI_DATA] == ELFDATA2LSB)
+        address = find_address(fd, &elf);
+    if (address > 0)
+        offset = find_offset(fd, &elf, address);
+    ssize_t got = offset > 0 ? pread(fd, buffer, size - 1, (off_t)offset) : 0;
     buffer[got > 0 ? got : 0] = '\0';
-    close(ends[0]);
-    if (child > 0) {
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-    }
-    return got > 0;
+    close(fd);
+    buffer[strspn(buffer, "0123456789.")] = '\0';
+    return buffer[0] != '\0';
 }
 
 const char *doctor_version_trouble(const char *version)
