@@ -144,7 +144,8 @@ struct seen {
 
 /*
  * Where a tracer watches a process that has the probe in it, each call is told twice: by the probe,
- * with more, and then, as soon as it reaches the kernel, from outside. Drops the second.
+ * with more, and then, as soon as it reaches the kernel, from outside. Drops the second. What a
+ * program did before exec is not what the next one does.
  */
 static void drop_doubles(struct wg_trace *trace)
 {
@@ -155,6 +156,9 @@ static void drop_doubles(struct wg_trace *trace)
         const struct wg_trace_record *record = &trace->files[place->file].records[place->record];
         struct seen *seen = &threads[record->tid % SEEN_THREADS];
         bool twice = false;
+        /* What is called afterwards is called by another program. */
+        if (record->type == WG_TRACE_EXEC || record->type == WG_TRACE_PROCESS)
+            *seen = (struct seen){.tid = record->tid};
         if (!(record->flags & WG_TRACE_OUTSIDE) && record->ino != 0 &&
             record->type != WG_TRACE_FAULT) {
             if (seen->tid != record->tid)

@@ -29,21 +29,24 @@ struct stop {
 
 /* --- the memory of the process -------------------------------------------------------------- */
 
-static bool read_memory(pid_t pid, uint64_t address, void *to, size_t size)
+static bool read_memory(struct wg_image *image, uint64_t address, void *to, size_t size)
 {
     struct iovec here = {to, size};
     struct iovec there = {(void *)(uintptr_t)address, size}; /* NOLINT(performance-no-int-to-ptr) */
-    return process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)size;
+    if (process_vm_readv(image->tid, &here, 1, &there, 1, 0) == (ssize_t)size)
+        return true;
+    image->is_hidden |= errno == EPERM;
+    return false;
 }
 
 /* A string; false when it cannot be read or is too long. Page by page, since it may end at one. */
-static bool read_text(pid_t pid, uint64_t address, char to[static PATH_MAX])
+static bool read_text(struct wg_image *image, uint64_t address, char to[static PATH_MAX])
 {
     for (size_t used = 0; used < PATH_MAX;) {
         size_t size = 4096 - ((address + used) & 4095);
         if (size > PATH_MAX - used)
             size = PATH_MAX - used;
-        if (!read_memory(pid, address + used, to + used, size))
+        if (!read_memory(image, address + used, to + used, size))
             return false;
         if (memchr(to + used, '\0', size))
             return true;
@@ -114,7 +117,7 @@ static bool look_at(const struct stop *stop, int fd, int path, bool follow,
                     struct wg_outside_look *ret_look)
 {
     char text[PATH_MAX];
-    if (!read_text(stop->image->pid, stop->arguments[path], text) || text[0] == '\0')
+    if (!read_text(stop->image, stop->arguments[path], text) || text[0] == '\0')
         return false;
     wg_image_look(stop->world->images, stop->world->image_count, stop->image,
                   fd >= 0 ? int_argument(stop, fd) : AT_FDCWD, text, follow, ret_look);
@@ -129,8 +132,8 @@ static int flags_of_open(const struct stop *stop)
         return O_CREAT | O_WRONLY | O_TRUNC;
     if (stop->call->number == SYS_openat2) {
         struct open_how how = {0};
-        return read_memory(stop->image->pid, stop->arguments[2], &how, sizeof how) ? (int)how.flags
-                                                                                   : O_PATH;
+        return read_memory(stop->image, stop->arguments[2], &how, sizeof how) ? (int)how.flags
+                                                                              : O_PATH;
     }
     return int_argument(stop, stop->call->value);
 }
@@ -203,7 +206,6 @@ static void leave_open(struct stop *stop, int fd)
         .role = role,
         .opener = origin,
         .owner = stop->image->pid,
-        .closes_at_exec = pending->flags & O_CLOEXEC,
         .path = path,
         .base = family.role != WG_TRACE_ROLE_NONE ? family.base : strlen(path),
     };
@@ -253,6 +255,7 @@ static void enter_close_range(struct stop *stop)
 static bool begin_dup(struct stop *stop, struct wg_outside_fd *source)
 {
     stop->pending->spec.record.type = WG_TRACE_DUP;
+    stop->pending->spec.record.held = 0; /* which the close of a target has left there */
     stop->pending->source = *source;
     fill_fd(stop, source, source->fd);
     return true;
@@ -264,7 +267,10 @@ static bool enter_dup(struct stop *stop)
     int to = stop->call->value >= 0 ? int_argument(stop, stop->call->value) : -1;
     struct wg_outside_fd *target =
         to >= 0 && to != int_argument(stop, 0) ? wg_image_fd(stop->image, to) : NULL;
-    if (target) {
+    struct stat st;
+    char path[PATH_MAX];
+    /* Without a source it fails and closes nothing. */
+    if (target && wg_image_fd_look(stop->image, int_argument(stop, 0), &st, path)) {
         close_one(stop, target);
         source = wg_image_fd(stop->image, int_argument(stop, 0));
     }
@@ -279,7 +285,6 @@ static void leave_dup(struct stop *stop, int fd)
         return;
     copy = *source;
     copy.fd = fd;
-    copy.closes_at_exec = false;
     const struct wg_outside_fd *added = wg_image_fd_add(stop->image, &copy);
     stop->pending->spec.record.length = -1;
     stop->pending->spec.path = added->path;
@@ -291,7 +296,7 @@ static bool enter_lock(struct stop *stop, struct wg_outside_fd *entry, int comma
     struct flock lock = {0};
     struct wg_trace_record *record_of = &stop->pending->spec.record;
     if ((entry->role != WG_TRACE_ROLE_DATABASE && entry->role != WG_TRACE_ROLE_SHM) ||
-        !read_memory(stop->image->pid, stop->arguments[2], &lock, sizeof lock))
+        !read_memory(stop->image, stop->arguments[2], &lock, sizeof lock))
         return false;
     record_of->type = WG_TRACE_LOCK;
     record_of->offset = lock.l_start;
@@ -491,6 +496,10 @@ bool wg_outside_enter(struct wg_outside_world *world, struct wg_image *image, pi
     }
     if (wanted)
         pending->call = call;
+    else if (image->is_hidden && !image->hidden_told) {
+        image->hidden_told = true;
+        mark(&stop, WG_TRACE_NOT_COVERED "it has forbidden others to look at it (PR_SET_DUMPABLE)");
+    }
     return wanted;
 }
 

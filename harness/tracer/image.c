@@ -4,6 +4,8 @@
 #include "harness/base/clock.h"
 #include "harness/base/str.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +16,14 @@
 
 #define PROC_PATH 64
 
-static void proc_path(char buffer[static PROC_PATH], pid_t pid, const char *name)
+static void proc_path(char buffer[static PROC_PATH], const struct wg_image *image, const char *name)
 {
-    snprintf(buffer, PROC_PATH, "/proc/%d/%s", (int)pid, name);
+    snprintf(buffer, PROC_PATH, "/proc/%d/%s", (int)image->tid, name);
 }
 
-static void fd_path(char buffer[static PROC_PATH], pid_t pid, int fd)
+static void fd_path(char buffer[static PROC_PATH], const struct wg_image *image, int fd)
 {
-    snprintf(buffer, PROC_PATH, "/proc/%d/fd/%d", (int)pid, fd);
+    snprintf(buffer, PROC_PATH, "/proc/%d/fd/%d", (int)image->tid, fd);
 }
 
 /* The target of a link of /proc, "" when there is none. */
@@ -33,10 +35,10 @@ static size_t read_link(const char *link, char buffer[static PATH_MAX])
 }
 
 /* The arguments, separated by spaces. */
-static void read_command(pid_t pid, char *buffer, size_t size)
+static void read_command(const struct wg_image *image, char *buffer, size_t size)
 {
     char path[PROC_PATH];
-    proc_path(path, pid, "cmdline");
+    proc_path(path, image, "cmdline");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = fd >= 0 ? read(fd, buffer, size - 1) : 0;
     if (fd >= 0)
@@ -55,7 +57,7 @@ static void read_command(pid_t pid, char *buffer, size_t size)
 struct wg_image *wg_image_create(pid_t pid, pid_t ppid, struct wg_searched *searched)
 {
     struct wg_image *image = wg_calloc(1, sizeof *image);
-    image->pid = pid;
+    image->pid = image->tid = pid;
     image->ppid = ppid;
     image->searched = searched;
     image->muted = true;
@@ -66,7 +68,7 @@ struct wg_image *wg_image_fork(const struct wg_image *parent, pid_t pid)
 {
     struct wg_image *image = wg_calloc(1, sizeof *image);
     *image = *parent;
-    image->pid = pid;
+    image->pid = image->tid = pid;
     image->ppid = parent->pid;
     image->parent_ns = parent->start_ns;
     image->start_ns = 0;
@@ -75,7 +77,7 @@ struct wg_image *wg_image_fork(const struct wg_image *parent, pid_t pid)
     image->fds = NULL;
     image->fd_count = 0;
     image->close_calls = image->close_locks = 0;
-    image->is_due = false;
+    image->is_due = image->hidden_told = false;
     for (size_t i = 0; i < parent->fd_count; i++)
         wg_image_fd_add(image, &parent->fds[i]);
     return image;
@@ -92,6 +94,68 @@ void wg_image_destroy(struct wg_image *image)
     free(image);
 }
 
+/* The number still stands for that file. */
+static bool is_open(struct wg_image *image, const struct wg_outside_fd *entry)
+{
+    char path[PROC_PATH];
+    struct stat st;
+    fd_path(path, image, entry->fd);
+    if (stat(path, &st) == 0)
+        return st.st_dev == entry->dev && st.st_ino == entry->ino;
+    image->is_hidden |= errno == EACCES;
+    return false;
+}
+
+/* Takes in a descriptor that is not known, if it is of a file of a database. */
+static void take_passed_on(struct wg_image *image, int fd)
+{
+    static const char deleted[] = " (deleted)";
+    struct stat st;
+    char path[PATH_MAX];
+    if (!wg_image_fd_look(image, fd, &st, path) || !S_ISREG(st.st_mode))
+        return;
+    size_t size = strlen(path);
+    if (st.st_nlink == 0 && wg_str_ends(path, deleted))
+        path[size -= strlen(deleted)] = '\0';
+    struct wg_family family = wg_probe_family_of_name(path, size);
+    if (family.role == WG_TRACE_ROLE_NONE && !wg_image_fd_is_database(image, fd, &st))
+        return;
+    bool side = family.role != WG_TRACE_ROLE_NONE;
+    struct wg_outside_fd entry = {
+        .fd = fd,
+        .dev = st.st_dev,
+        .ino = st.st_ino,
+        .role = side ? family.role : WG_TRACE_ROLE_DATABASE,
+        .opener = WG_TRACE_ORIGIN_UNKNOWN,
+        .owner = image->pid,
+        .path = path,
+        .base = side ? family.base : size,
+    };
+    wg_image_fd_add(image, &entry);
+}
+
+static bool is_known(const struct wg_image *image, int fd)
+{
+    for (size_t i = 0; i < image->fd_count; i++)
+        if (image->fds[i].fd == fd)
+            return true;
+    return false;
+}
+
+static void find_passed_on(struct wg_image *image)
+{
+    char path[PROC_PATH];
+    proc_path(path, image, "fd");
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        long fd;
+        if (wg_str_to_long(entry->d_name, 0, INT_MAX, &fd) == 0 && !is_known(image, (int)fd))
+            take_passed_on(image, (int)fd);
+    }
+    if (directory)
+        closedir(directory);
+}
+
 void wg_image_exec(struct wg_image *image, bool muted)
 {
     if (image->writer)
@@ -102,21 +166,27 @@ void wg_image_exec(struct wg_image *image, bool muted)
     image->by_exec = true;
     image->muted = muted;
     image->has_sqlite = image->has_nofollow = image->is_old = image->is_due = false;
+    image->is_hidden = image->hidden_told = false;
     image->close_calls = image->close_locks = 0;
+    image->tid = image->pid;
+    /* What exec closes, fcntl() may have decided after open(). */
     for (size_t i = image->fd_count; i-- > 0;)
-        if (image->fds[i].closes_at_exec)
+        if (!is_open(image, &image->fds[i]))
             wg_image_fd_remove(image, &image->fds[i]);
+    if (!muted)
+        find_passed_on(image);
 }
 
 static void create_writer(struct wg_image *image, const char *directory)
 {
     struct wg_err err = WG_ERR_INIT;
     char path[PROC_PATH], exe[PATH_MAX], cwd[PATH_MAX], command[4096];
-    proc_path(path, image->pid, "exe");
-    read_link(path, exe);
-    proc_path(path, image->pid, "cwd");
+    proc_path(path, image, "exe");
+    if (read_link(path, exe) == 0)
+        snprintf(exe, sizeof exe, "process %d", (int)image->pid);
+    proc_path(path, image, "cwd");
     read_link(path, cwd);
-    read_command(image->pid, command, sizeof command);
+    read_command(image, command, sizeof command);
     image->start_ns = wg_clock_now_ns();
     struct wg_trace_writer_options options = {
         .pid = image->pid,
@@ -203,10 +273,7 @@ struct wg_outside_fd *wg_image_fd(struct wg_image *image, int fd)
         struct wg_outside_fd *entry = &image->fds[i];
         if (entry->fd != fd)
             continue;
-        char path[PROC_PATH];
-        struct stat st;
-        fd_path(path, image->pid, fd);
-        if (stat(path, &st) == 0 && st.st_dev == entry->dev && st.st_ino == entry->ino)
+        if (is_open(image, entry))
             return entry;
         wg_image_fd_remove(image, entry);
         return NULL;
@@ -290,7 +357,7 @@ static bool has_header(const char *path, const struct stat *st)
 bool wg_image_fd_is_database(const struct wg_image *image, int fd, const struct stat *st)
 {
     char path[PROC_PATH];
-    fd_path(path, image->pid, fd);
+    fd_path(path, image, fd);
     return has_header(path, st);
 }
 
@@ -298,7 +365,7 @@ bool wg_image_fd_look(const struct wg_image *image, int fd, struct stat *ret_st,
                       char ret_path[static PATH_MAX])
 {
     char path[PROC_PATH];
-    fd_path(path, image->pid, fd);
+    fd_path(path, image, fd);
     return stat(path, ret_st) == 0 && read_link(path, ret_path) > 0;
 }
 
@@ -319,11 +386,11 @@ void wg_image_look(struct wg_image *const *images, size_t image_count, const str
 {
     char base[PROC_PATH], there[PROC_PATH + PATH_MAX];
     if (path[0] == '/')
-        proc_path(base, image->pid, "root");
+        proc_path(base, image, "root");
     else if (directory_fd == AT_FDCWD)
-        proc_path(base, image->pid, "cwd");
+        proc_path(base, image, "cwd");
     else
-        fd_path(base, image->pid, directory_fd);
+        fd_path(base, image, directory_fd);
     snprintf(there, sizeof there, "%s/%s", base, path);
     ret_look->exists = (follow ? stat(there, &ret_look->st) : lstat(there, &ret_look->st)) == 0;
     if (!ret_look->exists)

@@ -24,7 +24,6 @@ struct wg_outside_fd {
     enum wg_trace_role role;
     enum wg_trace_origin opener;
     pid_t owner; /* that opened it */
-    bool closes_at_exec;
     char *path;
     size_t base; /* bytes of the path that name the database */
 };
@@ -42,6 +41,8 @@ struct wg_searched {
 struct wg_image {
     pid_t pid;
     pid_t ppid;
+    pid_t tid; /* of the thread that is looked at: the first one may have ended, and /proc then has
+                  nothing under the number of the process */
     int64_t parent_ns; /* start of the file of the image that forked it, 0: none */
     int64_t start_ns;  /* of its own file, 0: has none yet */
     bool by_exec;
@@ -49,6 +50,8 @@ struct wg_image {
     bool has_sqlite;   /* once found it stays */
     bool has_nofollow; /* that SQLite opens with O_NOFOLLOW: 3.31 or later */
     bool is_old;       /* it does not: nothing can be told apart */
+    bool is_hidden;    /* it has forbidden others to look at it */
+    bool hidden_told;
     struct wg_outside_fd *fds;
     size_t fd_count;
     struct wg_trace_writer *writer;
@@ -72,7 +75,8 @@ struct wg_image *wg_image_create(pid_t pid, pid_t ppid, struct wg_searched *sear
 /* A copy with the same descriptors, for a forked child. */
 struct wg_image *wg_image_fork(const struct wg_image *parent, pid_t pid);
 void wg_image_destroy(struct wg_image *image);
-/* It became another program: forgets what exec ends. */
+/* It became another program: forgets what exec ends, and finds what it passed on, which a process
+ * that was muted may have opened. */
 void wg_image_exec(struct wg_image *image, bool muted);
 
 /* Adds a record, and the file of the image when it has none; `directory` is that of the trace. */
@@ -82,7 +86,7 @@ void wg_image_record(struct wg_image *image, const char *directory,
 void wg_image_announce(struct wg_image *image, const char *directory);
 void wg_image_end(struct wg_image *image, const char *directory, pid_t tid, int status);
 
-/* NULL when it is not tracked, or the number stands for another file now. */
+/* NULL when it is not tracked, or the number stands for another file now, or for none. */
 struct wg_outside_fd *wg_image_fd(struct wg_image *image, int fd);
 struct wg_outside_fd *wg_image_fd_add(struct wg_image *image, const struct wg_outside_fd *entry);
 void wg_image_fd_remove(struct wg_image *image, struct wg_outside_fd *entry);

@@ -54,7 +54,7 @@ bool wg_image_has_sqlite(struct wg_image *image)
     char path[64], line[PATH_MAX + 128];
     if (image->has_sqlite)
         return true;
-    snprintf(path, sizeof path, "/proc/%d/maps", (int)image->pid);
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)image->tid);
     FILE *maps = fopen(path, "re");
     while (maps && !image->has_sqlite && fgets(line, sizeof line, maps)) {
         char *name = strchr(line, '/');
@@ -63,7 +63,7 @@ bool wg_image_has_sqlite(struct wg_image *image)
             continue;
         name[strcspn(name, "\n")] = '\0';
         char there[sizeof line + 64];
-        snprintf(there, sizeof there, "/proc/%d/root%s", (int)image->pid, name);
+        snprintf(there, sizeof there, "/proc/%d/root%s", (int)image->tid, name);
         image->has_sqlite = file_has_sqlite(image->searched, there);
     }
     if (maps)

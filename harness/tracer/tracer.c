@@ -117,10 +117,29 @@ static struct task *meet(struct wg_tracer *tracer, pid_t tid, struct wg_image *p
     return add_task(tracer, tid, image);
 }
 
+/* Do its variables make the dynamic linker load the probe, and the probe do its work? */
+static bool asks_for_probe(pid_t pid)
+{
+    static const char probe[] = "libwalgrind-probe", traces[] = WG_TRACE_DIR_ENV "=";
+    char path[64], *variable = NULL;
+    size_t room = 0;
+    bool loaded = false, works = false;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file && !(loaded && works) && getdelim(&variable, &room, '\0', file) > 0) {
+        loaded |= wg_str_starts(variable, "LD_PRELOAD=") && strstr(variable, probe) != NULL;
+        works |= wg_str_starts(variable, traces) && variable[strlen(traces)] == '/';
+    }
+    if (file)
+        fclose(file);
+    free(variable);
+    return loaded && works;
+}
+
 /* The probe is in the program that this process has become, and sees all that it does. */
 static bool has_probe(const struct wg_tracer *tracer, pid_t pid)
 {
-    char path[64], environment[1 << 16];
+    char path[64];
     if (tracer->everything)
         return false;
     snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
@@ -128,12 +147,7 @@ static bool has_probe(const struct wg_tracer *tracer, pid_t pid)
     const char *obstacle = fd >= 0 ? wg_probe_obstacle(fd) : NULL;
     if (fd >= 0)
         close(fd);
-    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-    fd = obstacle ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd >= 0 ? read(fd, environment, sizeof environment) : 0;
-    if (fd >= 0)
-        close(fd);
-    return size > 0 && memmem(environment, (size_t)size, "libwalgrind-probe", 17) != NULL;
+    return !obstacle && asks_for_probe(pid);
 }
 
 static void at_exec(struct wg_tracer *tracer, struct task *task)
@@ -172,6 +186,7 @@ static void at_entry(struct wg_tracer *tracer, struct task *task,
 static void at_call(struct wg_tracer *tracer, struct task *task)
 {
     struct __ptrace_syscall_info info;
+    task->image->tid = task->tid;
     if (ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info) <= 0)
         return;
     if (info.op == PTRACE_SYSCALL_INFO_SECCOMP && info.seccomp.ret_data < wg_outside_call_count &&

@@ -54,7 +54,7 @@ void wg_watches_add(struct wg_watches *watches, const struct wg_image *image,
                     const struct wg_outside_fd *entry)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)image->pid, entry->fd);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)image->tid, entry->fd);
     int number = watches ? inotify_add_watch(watches->fd, path, CHANGES) : -1;
     for (size_t i = 0; i < (watches ? watches->count : 0); i++)
         if (watches->items[i].number == number)

@@ -245,6 +245,84 @@ static void uses_io_uring(void)
     syscall(SYS_io_uring_setup, 0, NULL);
 }
 
+/* --- what is hard to see -------------------------------------------------------------------- */
+
+/* Returns when the first thread of the process has ended. */
+static void wait_for_the_first(void)
+{
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)getpid());
+    for (;;) {
+        FILE *file = fopen(path, "re");
+        must(file != NULL && fgets(line, sizeof line, file) != NULL && fclose(file) == 0);
+        if (strstr(line, ") Z "))
+            return;
+        poll(NULL, 0, 1);
+    }
+}
+
+static void leave_to(void *(*run)(void *))
+{
+    pthread_t thread;
+    must(pthread_create(&thread, NULL, run, NULL) == 0);
+    pthread_exit(NULL);
+}
+
+static void *unlinks_alone(void *unused)
+{
+    (void)unused;
+    wait_for_the_first();
+    unlinks_database();
+    _exit(0);
+}
+
+static void unlinks_in_a_thread(void)
+{
+    leave_to(unlinks_alone);
+}
+
+/* Whether exec closes a descriptor is decided after it was opened: the first is, the second stays.
+ */
+static void decides_late_what_exec_closes(void)
+{
+    char self[4096] = {0}, number[16];
+    must(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    int closed = (int)syscall(SYS_openat, AT_FDCWD, DB, O_RDONLY);
+    int kept = open(DB, O_RDWR | O_CLOEXEC);
+    must(fcntl(closed, F_SETFD, FD_CLOEXEC) == 0 && fcntl(kept, F_SETFD, 0) == 0);
+    snprintf(number, sizeof number, "%d", kept);
+    execl(self, self, "truncates_inherited", number, (char *)NULL);
+}
+
+static void truncates_inherited(char **arguments)
+{
+    must(ftruncate(arguments[0][0] - '0', 4096) == 0);
+}
+
+/* Nobody but root may look at it from now on. */
+static void hides(void)
+{
+    must(prctl(PR_SET_DUMPABLE, 0) == 0);
+    unlinks_database();
+}
+
+/* Starts a program that will not load the probe, though a variable has its name. */
+static void starts_bare(char **command)
+{
+    char note[] = "NOTE=libwalgrind-probe.so";
+    char *variables[] = {note, NULL};
+    execve(command[0], command, variables);
+    _exit(127);
+}
+
+/* dup2() closes nothing when there is nothing to copy. */
+static void copies_no_descriptor(void)
+{
+    int fd = open(DB, O_RDONLY | O_CLOEXEC);
+    must(fd >= 0 && dup2(999, fd) == -1 && dup3(fd, fd, O_CLOEXEC) == -1);
+    must(close(fd) == 0);
+}
+
 /* Runs the rest of the arguments where ptrace() is forbidden, as in many containers. */
 static void forbids_tracing(char **command)
 {
@@ -320,6 +398,19 @@ static void healthy(const char *journal)
 static void works_in_wal_mode(void)
 {
     healthy("wal");
+}
+
+static void *works_alone(void *unused)
+{
+    (void)unused;
+    wait_for_the_first();
+    works_in_wal_mode();
+    _exit(0);
+}
+
+static void works_in_a_thread(void)
+{
+    leave_to(works_alone);
 }
 
 static void works_in_delete_mode(void)
@@ -415,10 +506,17 @@ static const struct {
     {"debugs", debugs, NULL},
     {"uses_io_uring", uses_io_uring, NULL},
     {"forbids_tracing", NULL, forbids_tracing},
+    {"unlinks_in_a_thread", unlinks_in_a_thread, NULL},
+    {"decides_late_what_exec_closes", decides_late_what_exec_closes, NULL},
+    {"truncates_inherited", NULL, truncates_inherited},
+    {"hides", hides, NULL},
+    {"starts_bare", NULL, starts_bare},
+    {"copies_no_descriptor", copies_no_descriptor, NULL},
 #ifndef WG_PLAIN
     {"reads_in_wal_mode", reads_in_wal_mode, NULL},
     {"reads_in_delete_mode", reads_in_delete_mode, NULL},
     {"works_in_wal_mode", works_in_wal_mode, NULL},
+    {"works_in_a_thread", works_in_a_thread, NULL},
     {"works_in_delete_mode", works_in_delete_mode, NULL},
     {"works_in_truncate_mode", works_in_truncate_mode, NULL},
     {"serves", NULL, serves},

@@ -232,6 +232,98 @@ def what_is_not_seen_is_said(place):
     return problems
 
 
+def lines_of(trace, *words):
+    return [line for line in trace.splitlines() if all(word in line for word in words)]
+
+
+@check
+def threads_that_outlive_the_first_are_seen(place):
+    problems = []
+    place.database()
+    code, said, findings = place.run(PLAIN, "unlinks_in_a_thread")
+    if code != 0 or findings or not lines_of(place.trace(), " unlink ", "app.db"):
+        problems.append(f"unlink: {code}, {findings}, {said!r}, {place.trace()}")
+    place.clean()
+    code, said, findings = place.run(STATIC, "works_in_a_thread")
+    if code != 0 or findings or "not covered" in said or not lines_of(place.trace(), " close ", "app.db-wal"):
+        problems.append(f"healthy: {code}, {findings}, {said!r}, {place.trace()}")
+    return problems
+
+
+@check
+def what_exec_passes_on_is_known(place):
+    """Whatever open() said, and also from a program that only the probe sees."""
+    problems = []
+    passes_on = "import os, sys; d = os.open('app.db', os.O_RDWR); os.set_inheritable(d, True); " \
+        "os.execv(sys.argv[1], [sys.argv[1], 'truncates_inherited', str(d)])"
+    for command in ((PLAIN, "decides_late_what_exec_closes"), (sys.executable, "-c", passes_on, PLAIN)):
+        place.clean()
+        place.database()
+        code, said, findings = place.run(*command)
+        trace = place.trace()
+        outside = lines_of(trace, "[outside")
+        inherited = [line for line in outside if " open " in line and "inherited" in line]
+        if (code, findings, len(inherited)) != (0, [], 1) or not [line for line in outside if "truncate" in line]:
+            problems.append(f"{command}: {code}, {findings}, {said!r}, {trace}")
+    return problems
+
+
+@check
+def a_program_that_hides_is_not_covered(place):
+    """It may be looked at by root only (prctl(2), PR_SET_DUMPABLE)."""
+    os.chmod(os.path.dirname(place.path), 0o755)
+    os.chmod(place.path, 0o777)
+    place.database()
+    nobody = {"user": 65534} if os.geteuid() == 0 else {}
+    done = subprocess.run([WALGRIND, "exec", "--output=record1", "--", PLAIN, "hides"], cwd=place.path, text=True,
+                          stderr=subprocess.PIPE, check=False, timeout=100, **nobody)
+    problems = [] if lines_of(done.stderr, "not covered", "forbidden") else [f"{done.returncode}: {done.stderr}"]
+    return problems
+
+
+@check
+def a_variable_with_its_name_is_not_the_probe(place):
+    place.database()
+    code, said, findings = place.run(PLAIN, "starts_bare", shutil.which("rm"), "app.db")
+    trace = place.trace()
+    seen = (code, findings) == (0, []) and lines_of(trace, " unlink", "app.db")
+    return [] if seen else [f"{code}, {said!r}, {trace}"]
+
+
+@check
+def a_copy_that_fails_closes_nothing(place):
+    place.database()
+    code, said, _findings = place.run(PLAIN, "copies_no_descriptor")
+    closes = lines_of(place.trace(), " close ", "app.db")
+    return [] if code == 0 and len(closes) == 1 and "dup" not in closes[0] else [f"{code}, {said!r}, {closes}"]
+
+
+@check
+def a_program_without_standard_descriptors_is_traced(place):
+    place.database()
+    code, said, findings = place.run(sys.executable, "-c", "import os, sys; os.closerange(0, 3); "
+                                     "os.execv(sys.argv[1], [sys.argv[1], 'reads'])", PLAIN)
+    trace = place.trace()
+    seen = "not covered" not in said and lines_of(trace, " close ", "app.db")
+    return [] if seen else [f"{code}, {findings}, {said!r}, {trace}"]
+
+
+@check
+def a_program_with_raised_rights_is_not_covered(place):
+    """Of another group; the dynamic linker loads nothing into it that the environment names."""
+    if os.geteuid() != 0:
+        return []
+    shutil.copy(shutil.which("true"), place.within("other"))
+    os.chown(place.within("other"), 0, 65534)
+    os.chmod(place.within("other"), 0o2755)
+    problems = []
+    for command in ([place.within("other")], ["sh", "-c", "./other; true"]):
+        _code, said, _findings = place.run(*command)
+        if not lines_of(said, "not covered", "other", "raised privileges"):
+            problems.append(f"{command}: {said!r}")
+    return problems
+
+
 CHROOT = ("import os, sqlite3, sys\n"
           "if os.fork() == 0:\n"
           "    sqlite3.connect('app.db').execute('CREATE TABLE t(a)')\n"  # so that its trace is begun

@@ -66,6 +66,11 @@ static void trace(int fd, pid_t pid, pid_t ppid, const char *traces, bool everyt
     struct answer answer = {0};
     pid_t self = getpid();
     char go;
+    /* Where the program had closed its standard descriptors, theirs are the lowest free numbers. */
+    if (fd <= 2)
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return;
     detach(fd);
     if (write(fd, &self, sizeof self) != sizeof self || read(fd, &go, 1) != 1)
         return;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Puts `value` before or behind what the variable holds already. */
@@ -56,11 +57,14 @@ int wg_watch_begin(const char *traces, struct wg_err *err)
 static const char *obstacle(const char *path)
 {
     struct stat st;
+    struct statvfs place;
     const char *why = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0)
+    if (fstat(fd, &st) == 0 && fstatvfs(fd, &place) == 0 && !(place.f_flag & ST_NOSUID) &&
+        (((st.st_mode & S_ISUID) && st.st_uid != geteuid()) ||
+         ((st.st_mode & S_ISGID) && st.st_gid != getegid())))
         why = "it runs with raised privileges";
     if (!why)
         why = wg_probe_obstacle(fd);
