@@ -244,6 +244,12 @@ static bool wal_reset_bug(const struct wg_diag_view *view)
            event->record->ino2 != 0 && !(event->record->lock_type & WG_TRACE_LOCK_QUERY);
 }
 
+/* The probe has compared the mapping with the file. */
+static bool overlay_copy_up(const struct wg_diag_view *view)
+{
+    return view->event->type == WG_TRACE_STALE_MAP;
+}
+
 const struct wg_detector wg_detectors[] = {
     {"close-drops-locks", WG_DIAG_ERROR, "a close() dropped SQLite's locks on %s",
      "Code that is not SQLite opened the database file and closed it again, as a copy, a hash or a "
@@ -344,6 +350,15 @@ const struct wg_detector wg_detectors[] = {
      "SQLite needs to create -journal or -wal beside the database: 1544, or 14 in WAL mode.",
      "Let the process write to the directory, not only to the file.", WG_DIAG_AT_ONCE, true,
      dir_readonly},
+    {"overlay-copy-up", WG_DIAG_ERROR,
+     "%s is mapped as it was before an overlay file system copied it up",
+     "The file lay in a lower layer when it was opened for reading; the first open for writing then "
+     "made a copy of it, and what is mapped of it (PRAGMA mmap_size) stays the old file for ever. "
+     "The reader sees none of the commits since, without any error, or 11 'malformed' when old pages "
+     "and new ones meet; SIGBUS ends it where the old file is shorter.",
+     "Set PRAGMA mmap_size=0 in who opens it read-only; or keep databases on a volume; or let the "
+     "container touch the file at its start, before anybody opens it.",
+     WG_DIAG_AT_ONCE, true, overlay_copy_up},
     {"stale-wal", WG_DIAG_ERROR, "another file was put in the place of %s, and its old WAL stayed",
      "Whoever opened the database next found a WAL beside it and replayed it: pages of the old "
      "database lie in the new one. It is malformed, or it has the old content again.",

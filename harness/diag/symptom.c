@@ -31,6 +31,7 @@ static const struct wg_symptom symptoms[] = {
     {"disk-full", NULL, {13, 4874}},
     {"fsize-limit", NULL, {778}},
     {"as-limit", NULL, {5386}},
+    {"overlay-copy-up", NULL, {11}},
     {"stale-wal", NULL, {11, 779, 26}},
     {"wal-reset-bug", NULL, {11, 779}},
     {"copy-live", NULL, {11, 779}},

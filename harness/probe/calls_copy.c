@@ -116,20 +116,24 @@ int wg_call_ioctl(int fd, unsigned long request, ...)
 
 /* --- mappings ------------------------------------------------------------------------------- */
 
-static void remember_map(uintptr_t start, size_t size, off_t offset, const struct wg_fd *entry)
+static void remember_map(uintptr_t start, size_t size, off_t offset, int fd,
+                         const struct wg_fd *entry)
 {
     for (int i = 0; i < WG_PROBE_MAPS; i++) {
         struct wg_map *map = &wg_probe.maps[i];
         uintptr_t none = 0;
-        if (!atomic_compare_exchange_strong(&map->start, &none, start))
+        if (!atomic_compare_exchange_strong(&map->start, &none, WG_MAP_CLAIMED))
             continue;
+        atomic_fetch_add(&map->serial, 1);
         map->size = size;
+        map->fd = fd;
         map->offset = offset;
         map->path = entry->path;
         map->database = entry->database;
         map->dev = entry->dev;
         map->ino = entry->ino;
         map->role = entry->role;
+        atomic_store(&map->start, start);
         atomic_fetch_add(&wg_probe.map_count, 1);
         return;
     }
@@ -162,8 +166,11 @@ void *wg_call_mmap(void *at, size_t size, int protection, int flags, int fd, off
     note.ordinary = !failed;
     note.stack = failed;
     if (!failed)
-        remember_map((uintptr_t)result, size, offset, entry);
+        remember_map((uintptr_t)result, size, offset, fd, entry);
     wg_note_end(&note);
+    bool of_sqlite = wg_origin_is_sqlite((enum wg_trace_origin)note.record.origin);
+    if (!failed && of_sqlite && entry->role == WG_TRACE_ROLE_DATABASE && (flags & MAP_SHARED))
+        wg_overlay_mapped(WG_CALLER(), fd, entry);
     return result;
 }
 void *wg_call_mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset)
@@ -173,7 +180,7 @@ static void note_unmap(const void *caller, uintptr_t start, size_t size)
 {
     for (int i = 0; i < WG_PROBE_MAPS; i++) {
         struct wg_map *map = &wg_probe.maps[i];
-        uintptr_t mapped = atomic_load(&map->start);
+        uintptr_t mapped = wg_map_start(map);
         if (mapped == 0 || mapped < start || mapped >= start + size)
             continue;
         struct wg_note note;
@@ -200,4 +207,36 @@ int wg_call_munmap(void *start, size_t size)
     if (atomic_load_explicit(&wg_probe.map_count, memory_order_relaxed) > 0)
         note_unmap(WG_CALLER(), (uintptr_t)start, size);
     return WG_REAL(munmap)(start, size);
+}
+
+static struct wg_map *find_map(uintptr_t start)
+{
+    if (atomic_load_explicit(&wg_probe.map_count, memory_order_relaxed) == 0)
+        return NULL;
+    for (int i = 0; i < WG_PROBE_MAPS; i++)
+        if (wg_map_start(&wg_probe.maps[i]) == start)
+            return &wg_probe.maps[i];
+    return NULL;
+}
+
+/* SQLite lets the mapping of a database grow so. */
+void *wg_call_mremap(void *start, size_t size, size_t new_size, int flags, ...)
+    WG_STANDS_FOR("mremap");
+void *wg_call_mremap(void *start, size_t size, size_t new_size, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    void *wanted = va_arg(arguments, void *);
+    va_end(arguments);
+    struct wg_map *map = start && size > 0 ? find_map((uintptr_t)start) : NULL;
+    if (!map)
+        return WG_REAL(mremap)(start, size, new_size, flags, wanted);
+    /* Before the call: afterwards something else may lie there. */
+    atomic_store(&map->start, WG_MAP_CLAIMED);
+    void *result = WG_REAL(mremap)(start, size, new_size, flags, wanted);
+    bool failed = result == MAP_FAILED;
+    map->size = failed ? map->size : new_size;
+    atomic_fetch_add(&map->serial, 1);
+    atomic_store(&map->start, failed ? (uintptr_t)start : (uintptr_t)result);
+    return result;
 }

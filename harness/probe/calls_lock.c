@@ -48,7 +48,7 @@ static uint64_t contradiction_in_index(const struct wg_fd *entry)
     enum { VERSION = 0, IS_INIT = 12, MX_FRAME = 16, HEADER = 48, BACKFILL = 96 };
     for (uint32_t i = 0; i < WG_PROBE_MAPS; i++) {
         const struct wg_map *map = &wg_probe.maps[i];
-        uintptr_t start = atomic_load_explicit(&map->start, memory_order_acquire);
+        uintptr_t start = wg_map_start(map);
         if (start == 0 || map->ino != entry->ino || map->dev != entry->dev || map->offset != 0)
             continue;
         const unsigned char *index = (const void *)start; /* NOLINT(performance-no-int-to-ptr) */
@@ -61,6 +61,17 @@ static uint64_t contradiction_in_index(const struct wg_fd *entry)
         return backfilled > frames ? (uint64_t)backfilled << 32 | frames : 0;
     }
     return 0;
+}
+
+/* A lock with which a read transaction begins: SHARED, or in WAL mode one of READ0 to READ4. */
+static bool begins_to_read(const struct wg_fd *entry, const struct wg_trace_record *record)
+{
+    unsigned kind = record->lock_type & (WG_TRACE_LOCK_KIND | WG_TRACE_LOCK_QUERY);
+    int64_t first = entry->role == WG_TRACE_ROLE_DATABASE ? WG_TRACE_DB_PENDING_BYTE + 2
+                    : entry->role == WG_TRACE_ROLE_SHM    ? WG_TRACE_SHM_LOCK_FIRST + 3
+                                                          : INT64_MAX;
+    return kind == WG_TRACE_LOCK_READ && record->error == 0 && record->offset >= first &&
+           record->offset != WG_TRACE_SHM_LOCK_FIRST + WG_TRACE_SHM_LOCKS - 1;
 }
 
 static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int command,
@@ -98,6 +109,9 @@ static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int comma
     bool contradiction = command == F_SETLK && note.record.ino2 != 0;
     note.stack = first_foreign || contradiction || (result != 0 && !busy);
     wg_note_end(&note);
+    if (atomic_load_explicit(&wg_probe.overlay_seen, memory_order_relaxed) &&
+        begins_to_read(entry, &note.record))
+        wg_overlay_look(caller, entry);
     return result;
 }
 

@@ -80,6 +80,8 @@ struct wg_fd *wg_probe_fd_add(int fd, const struct wg_fd *entry, const struct st
     slot->inode = inode;
     slot->path = entry->path;
     slot->database = entry->database;
+    atomic_store(&slot->changed_ns, wg_probe_changed_ns(st));
+    atomic_store(&slot->counters, 0);
     atomic_store(&slot->marks, 0);
     atomic_store_explicit(&slot->active, 1, memory_order_release);
     uint32_t high = atomic_load(&wg_probe.fd_high);

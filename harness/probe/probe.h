@@ -17,6 +17,7 @@
  *   writer.c    the trace file: records, strings
  *   files.c     descriptors and inodes that belong to database families, and the locks on them
  *   family.c    is this file part of a database?
+ *   overlay.c   mappings on overlayfs that show what the file was
  *   known.c     what needs no state: names, the meaning of lock bytes, programs without a loader
  *   origin.c    who called: SQLite or other code, modules, native stacks
  *   script.c    the Python frames of the calling thread
@@ -95,9 +96,17 @@ struct wg_fd {
     struct wg_inode *inode; /* NULL when the table was full */
     const struct wg_name *path;
     const struct wg_name *database;
+    _Atomic int64_t changed_ns; /* when the file was last written to, as of the last look at it */
+    _Atomic uint64_t counters;  /* of overlay.c */
 };
 
-enum { WG_FD_READ = 1, WG_FD_WRITTEN = 2, WG_FD_FOREIGN = 4 };
+enum {
+    WG_FD_READ = 1,
+    WG_FD_WRITTEN = 2,
+    WG_FD_FOREIGN = 4,
+    WG_FD_OVERLAY = 8,  /* mapped, and its mappings may be those of a lower file */
+    WG_FD_SETTLED = 16, /* they cannot, or it was told that they are */
+};
 
 /* An object mapped into this process. */
 struct wg_module {
@@ -148,14 +157,19 @@ struct wg_perturb {
 
 enum wg_local_state { WG_LOCAL_NEW, WG_LOCAL_MAKING, WG_LOCAL_READY, WG_LOCAL_DEAD };
 
+/* A mapping of such a file; while its members change, `start` is WG_MAP_CLAIMED. */
 struct wg_map {
     _Atomic uintptr_t start; /* 0 free */
     size_t size;
+    _Atomic uint32_t serial; /* another one for each mapping that the slot had */
+    int fd;                  /* that it was made of */
     const struct wg_name *path, *database;
     uint64_t dev, ino;
     int64_t offset; /* in the file */
     uint8_t role;
 };
+
+#define WG_MAP_CLAIMED 1
 
 struct wg_probe {
     struct wg_fd *fds;
@@ -169,6 +183,7 @@ struct wg_probe {
     _Atomic uint16_t hints[WG_PROBE_HINTS]; /* slots of modules, by address */
     struct wg_map maps[WG_PROBE_MAPS];
     _Atomic uint32_t map_count;
+    _Atomic bool overlay_seen; /* there was a descriptor with WG_FD_OVERLAY */
     struct wg_probe_local *local;
     _Atomic uint32_t generations;
     int64_t last_start_ns; /* of the newest trace file made in this line of forks */
@@ -219,11 +234,21 @@ static inline struct wg_fd *wg_probe_fd(int fd)
     struct wg_fd *entry = &wg_probe.fds[fd];
     return atomic_load_explicit(&entry->active, memory_order_acquire) ? entry : NULL;
 }
+/* Where it is mapped, 0 when it is not, or not yet. */
+static inline uintptr_t wg_map_start(const struct wg_map *map)
+{
+    uintptr_t start = atomic_load_explicit(&map->start, memory_order_acquire);
+    return start == WG_MAP_CLAIMED ? 0 : start;
+}
 struct wg_inode *wg_probe_inode_find(uint64_t dev, uint64_t ino);
 struct wg_fd *wg_probe_fd_add(int fd, const struct wg_fd *entry, const struct stat *st);
 /* Forgets the descriptor; `drops_locks` as close() of it does. */
 void wg_probe_fd_remove(struct wg_fd *entry, bool drops_locks);
 uint32_t wg_probe_held(const struct wg_fd *entry);
+static inline int64_t wg_probe_changed_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
 /* A POSIX lock was granted (type F_RDLCK, F_WRLCK) or given back (F_UNLCK). */
 void wg_probe_locked(struct wg_fd *entry, short type, int64_t start, int64_t length);
 
@@ -245,6 +270,13 @@ struct wg_look {
 void wg_probe_look(int directory_fd, const char *path, bool follow, struct wg_look *ret_look);
 size_t wg_probe_absolute(int directory_fd, const char *path, char *buffer);
 size_t wg_probe_path_of_fd(int fd, char *buffer);
+
+/* --- overlay.c --- */
+/* SQLite has mapped a database. Like wg_overlay_look(), keeps errno. */
+void wg_overlay_mapped(const void *caller, int fd, struct wg_fd *entry);
+/* Compares the mappings of the database to which `entry` belongs with the file; for a moment at
+ * which SQLite is about to read. */
+void wg_overlay_look(const void *caller, const struct wg_fd *entry);
 
 /* --- origin.c --- */
 struct wg_module *wg_probe_module(const void *address);

@@ -64,6 +64,7 @@
     X(ioctl, int, (int, unsigned long, ...))                                                       \
     X(mmap, void *, (void *, size_t, int, int, int, off_t))                                        \
     X(munmap, int, (void *, size_t))                                                               \
+    X(mremap, void *, (void *, size_t, size_t, int, ...))                                          \
     X(unlink, int, (const char *))                                                                 \
     X(unlinkat, int, (int, const char *, int))                                                     \
     X(remove, int, (const char *))                                                                 \

@@ -164,7 +164,11 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
       "in the database, both -1 when unknown; error: extended result code")                          \
     X(SQL_OVERLAP, "sql-overlap", RARE,                                                              \
       "during a call on a connection without mutex another thread called on it too; offset: tid "    \
-      "of that thread")
+      "of that thread")                                                                              \
+    X(STALE_MAP, "stale-map", RARE,                                                                  \
+      "a mapping of a database on overlayfs, at address offset, does not show what the file holds: " \
+      "bytes length..length+8 are result in the mapping (as a big-endian number) and ino2 in the "   \
+      "file; call: at which SQLite was about to read; held: during it")
 
 enum wg_trace_type {
 #define WG_TRACE_ENUM(identifier, name, area, members) WG_TRACE_##identifier,

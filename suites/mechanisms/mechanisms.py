@@ -26,7 +26,7 @@ from collections import namedtuple
 from common import CANNOT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ("files", "limits", "sql")
+MODULES = ("files", "limits", "overlay", "sql")
 # What else a mechanism may lead to.
 CONSEQUENCES = {"wal-unlink-by-sqlite": {"close-drops-locks"}}
 
@@ -63,9 +63,11 @@ def examine(walgrind, command, place):
     os.makedirs(place)
     record = os.path.join(place, "record")
     done = subprocess.run([walgrind, "exec", f"--output={record}", "--", *command], cwd=place,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, timeout=120)
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          errors="replace", check=False, timeout=120)
     if done.returncode == CANNOT:
-        raise Skipped(command[-1])
+        reasons = [line for line in done.stderr.splitlines() if line.startswith("cannot: ")]
+        raise Skipped(" ".join([command[-1]] + reasons))
     with open(os.path.join(record, "findings.json"), encoding="utf-8") as file:
         findings = json.load(file)["findings"]
     named = os.path.join(place, "culprit")

@@ -144,6 +144,30 @@ Test(diag_join, an_error_that_the_mechanism_makes_is_explained_and_another_only_
     cr_expect(eq(i64, finding->effects[1].first_ns, MS(30)));
 }
 
+/* The probe tells of a mapping once a descriptor, and a process may open one more. */
+Test(diag_join, a_stale_mapping_is_one_finding_and_explains_malformed)
+{
+    struct wg_trace_record record = {.type = WG_TRACE_STALE_MAP,
+                                     .call = WG_CALL_fcntl,
+                                     .time_ns = MS(10),
+                                     .ino = 10,
+                                     .role = WG_TRACE_ROLE_DATABASE,
+                                     .origin = WG_TRACE_ORIGIN_SQLITE,
+                                     .opener = WG_TRACE_ORIGIN_SQLITE,
+                                     .held = WG_TRACE_HELD_SHARED};
+    call(fixture.server, record, DATABASE);
+    record.time_ns = MS(11);
+    record.caller = 77;
+    call(fixture.server, record, DATABASE);
+    fail_with(fixture.server, MS(20), 11);
+    const struct wg_finding *finding = join();
+    cr_assert(eq(str, (char *)finding->detector->id, "overlay-copy-up"));
+    cr_expect(eq(sz, finding->times, 2));
+    cr_expect(eq(int, wg_finding_is_error(finding), true));
+    cr_assert(eq(sz, finding->effect_count, 1));
+    cr_expect(eq(int, finding->effects[0].explained, true));
+}
+
 Test(diag_join, what_was_before_or_on_another_database_is_no_effect)
 {
     fail_with(fixture.server, MS(5), 522);

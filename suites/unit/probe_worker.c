@@ -265,7 +265,7 @@ static const struct deed deeds[] = {
 
 int main(int argc, char **argv)
 {
-    const struct deed *const tables[] = {deeds, storms};
+    const struct deed *const tables[] = {deeds, storms, layers};
     for (size_t i = 0; argc == 3 && i < sizeof tables / sizeof tables[0]; i++) {
         for (const struct deed *deed = tables[i]; deed->name; deed++) {
             if (strcmp(argv[1], deed->name) == 0) {

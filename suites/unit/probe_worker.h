@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* probe_worker.h - what the two files of the program share that the probe is loaded into. */
+/* probe_worker.h - what the files of the program share that the probe is loaded into. */
 #ifndef WG_SUITES_UNIT_PROBE_WORKER_H
 #define WG_SUITES_UNIT_PROBE_WORKER_H
 
@@ -15,7 +15,9 @@ struct deed {
     void (*run)(const char *path);
 };
 
-extern const struct deed storms[]; /* ends with name NULL */
+/* Both end with name NULL. */
+extern const struct deed storms[];
+extern const struct deed layers[];
 
 /* Ends the program with 9 unless it is true. */
 static inline void must(bool truth)

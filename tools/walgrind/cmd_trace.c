@@ -98,6 +98,12 @@ static void print_fault(const struct wg_trace_record *record)
         printf(" for %lld us", (long long)record->offset);
 }
 
+static void print_stale_map(const struct wg_trace_record *record)
+{
+    printf(" byte %lld: %016llx, in the file %016llx", (long long)record->length,
+           (unsigned long long)record->result, (unsigned long long)record->ino2);
+}
+
 /* What a call on SQLite's API has besides result and text. */
 static void print_sql(const struct wg_trace_event *event)
 {
@@ -140,10 +146,12 @@ static void print_event(const struct wg_trace *trace, const struct trace_options
         print_lock(record);
     if (event->type == WG_TRACE_FAULT)
         print_fault(record);
+    if (event->type == WG_TRACE_STALE_MAP)
+        print_stale_map(record);
     if (record->error)
         printf(" error %d", record->error);
     else if (event->type != WG_TRACE_LOCK && event->type != WG_TRACE_MODULE &&
-             event->type != WG_TRACE_FAULT)
+             event->type != WG_TRACE_FAULT && event->type != WG_TRACE_STALE_MAP)
         printf(" = %lld", (long long)record->result);
     if (record->connection)
         printf(" connection %llx", (unsigned long long)record->connection);
