@@ -58,7 +58,8 @@ static void put_finding(FILE *out, const json_t *finding)
     while (file > 0 && where[file - 1] != ':')
         file--;
     fprintf(out, "::%s ", wg_json_bool(finding, "fails", true) ? "error" : "warning");
-    if (file > 1 && file < size) {
+    bool number = file < size && strspn(where + file, "0123456789") >= size - file;
+    if (file > 1 && number) {
         char *path = wg_strndup(where, file - 1);
         put_property(out, "file=", path);
         fprintf(out, ",line=%.*s,", (int)(size - file), where + file);
@@ -70,19 +71,69 @@ static void put_finding(FILE *out, const json_t *finding)
     fputc('\n', out);
 }
 
+/* At most `left` findings, those that fail the run or the others; how many. */
+static int put_some_findings(FILE *out, const struct wg_model *model, bool failing, int left)
+{
+    int put = 0;
+    for (size_t i = 0; i < model->findings.count && put < left; i++) {
+        if (wg_json_bool(model->findings.items[i], "fails", true) != failing)
+            continue;
+        put_finding(out, model->findings.items[i]);
+        put++;
+    }
+    return put;
+}
+
+static int count_failed(const struct wg_model *model)
+{
+    int count = 0;
+    for (size_t i = 0; i < model->finished.count; i++)
+        count += wg_outcome_is_failure(
+            wg_outcome_of(wg_json_str(model->finished.items[i], "outcome", "")));
+    return count;
+}
+
+static int put_some_failures(FILE *out, const struct wg_model *model, int left)
+{
+    int put = 0;
+    for (size_t i = 0; i < model->finished.count && put < left; i++) {
+        const json_t *test = model->finished.items[i];
+        if (!wg_outcome_is_failure(wg_outcome_of(wg_json_str(test, "outcome", ""))))
+            continue;
+        put_failure(out, model, test);
+        put++;
+    }
+    return put;
+}
+
+/* One for all; false when everything was seen. */
+static bool put_gaps(FILE *out, const struct wg_model *model)
+{
+    struct wg_strv gaps = {0};
+    wg_model_gaps(model, &gaps);
+    bool any = gaps.count > 0;
+    if (any)
+        fputs("::notice title=not covered::", out);
+    for (size_t i = 0; i < gaps.count; i++) {
+        fputs(i > 0 ? "%0A" : "", out);
+        put_escaped(out, gaps.items[i], "%\r\n");
+    }
+    if (any)
+        fputc('\n', out);
+    wg_strv_finish(&gaps);
+    return any;
+}
+
 void wg_github_write_annotations(const struct wg_model *model, FILE *out)
 {
     enum wg_verdict verdict = wg_model_verdict(model);
     int left = WG_GITHUB_ANNOTATIONS - 1; /* the verdict takes one */
-    for (size_t i = 0; i < model->findings.count && left > 0; i++, left--)
-        put_finding(out, model->findings.items[i]);
-    for (size_t i = 0; i < model->finished.count && left > 0; i++) {
-        const json_t *test = model->finished.items[i];
-        if (wg_outcome_is_failure(wg_outcome_of(wg_json_str(test, "outcome", "")))) {
-            put_failure(out, model, test);
-            left--;
-        }
-    }
+    left -= put_gaps(out, model);
+    /* Findings and failures leave room for each other, warnings take what is over. */
+    int failed = count_failed(model);
+    left -= put_some_findings(out, model, true, left - (failed < left / 2 ? failed : left / 2));
+    left -= put_some_failures(out, model, left);
+    put_some_findings(out, model, false, left);
     fprintf(out, "::%s title=walgrind::%s, %ld failures, %ld I/O errors in %ld requests\n",
             verdict == WG_VERDICT_PASS ? "notice" : "error", wg_verdict_name(verdict),
             wg_model_failures(model), wg_model_io_errors(model), model->requests);
@@ -91,8 +142,9 @@ void wg_github_write_annotations(const struct wg_model *model, FILE *out)
 /* Text in a cell of a table: nothing in it is Markdown or HTML, or ends the cell. */
 static void put_cell(FILE *out, const char *text)
 {
-    for (; *text && *text != '\n'; text++) {
+    for (text += strspn(text, "\r\n"); *text && *text != '\n'; text++) {
         switch (*text) {
+        case '\r': fputc(' ', out); break;
         case '<': fputs("&lt;", out); break;
         case '>': fputs("&gt;", out); break;
         case '&': fputs("&amp;", out); break;
@@ -100,6 +152,8 @@ static void put_cell(FILE *out, const char *text)
         case '`':
         case '*':
         case '_':
+        case '~':
+        case '$':
         case '[':
         case ']':
         case '\\': fprintf(out, "\\%c", *text); break;
@@ -172,6 +226,14 @@ void wg_github_write_summary(const struct wg_model *model, FILE *out)
     fprintf(out, "\n%ld I/O errors in %ld requests, %zu databases verified, %ld bad.\n",
             wg_model_io_errors(model), model->requests, model->verified.count,
             model->databases_bad);
+    struct wg_strv gaps = {0};
+    wg_model_gaps(model, &gaps);
+    for (size_t i = 0; i < gaps.count; i++) {
+        fputs(i == 0 ? "\n- not covered: " : "- not covered: ", out);
+        put_cell(out, gaps.items[i]);
+        fputc('\n', out);
+    }
+    wg_strv_finish(&gaps);
     put_findings(model, out);
     put_failures(model, out);
 }

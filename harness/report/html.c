@@ -15,6 +15,7 @@
 #include "harness/report/html_page.h"
 #include "harness/report/model.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,12 +24,23 @@ struct page {
     json_t *tests, *requests, *details, *problems, *findings, *marks;
     json_t *failures; /* events of `details`, in the same order */
     json_t *started;  /* attempt -> [start in ms, worker] */
-    json_t *told;     /* test -> lines of evidence; shared with the details */
+    json_t *told;     /* mode, round and test -> lines of evidence; shared with the details */
 };
+
+/* To the microsecond: finer is noise, and makes the page long. */
+static double rounded(double ms)
+{
+    return round(ms * 1000) / 1000;
+}
 
 static double at_ms(const json_t *event)
 {
-    return (double)wg_json_int(event, "at_ns", 0) / 1e6;
+    return rounded((double)wg_json_int(event, "at_ns", 0) / 1e6);
+}
+
+static double took_ms(const json_t *event)
+{
+    return rounded(wg_json_real(event, "ms", 0));
 }
 
 static void key_of(const json_t *event, const char *member, char *key, size_t size)
@@ -36,14 +48,19 @@ static void key_of(const json_t *event, const char *member, char *key, size_t si
     snprintf(key, size, "%lld", (long long)wg_json_int(event, member, 0));
 }
 
-/* The lines of evidence about a test, to which later ones will be added. Borrowed. */
-static json_t *told_of(struct page *page, const char *test)
+/* The lines of evidence about the test of an event in its round, to which later ones will be added.
+ * Borrowed. */
+static json_t *told_of(struct page *page, const json_t *event)
 {
-    json_t *lines = json_object_get(page->told, test);
+    char *key =
+        wg_format("%s %lld %s", wg_json_str(event, "mode", ""),
+                  (long long)wg_json_int(event, "round", 1), wg_json_str(event, "test", ""));
+    json_t *lines = json_object_get(page->told, key);
     if (!lines) {
         lines = json_array();
-        json_object_set_new(page->told, test, lines);
+        json_object_set_new(page->told, key, lines);
     }
+    free(key);
     return lines;
 }
 
@@ -64,7 +81,7 @@ static void take_request(struct page *page, const json_t *event)
         wg_format("%s %s", wg_json_str(event, "method", ""), wg_json_str(event, "path", ""));
     json_t *row =
         json_pack("[I, f, f, I, o]", (json_int_t)wg_json_int(event, "attempt", 0), at_ms(event),
-                  wg_json_real(event, "ms", 0), (json_int_t)wg_json_int(event, "status", 0),
+                  took_ms(event), (json_int_t)wg_json_int(event, "status", 0),
                   wg_json_string_new(line, strlen(line)));
     const char *error = wg_json_str(event, "error", "");
     const char *body = wg_json_str(event, "body", "");
@@ -101,9 +118,9 @@ static void take_finish(struct page *page, const json_t *event)
     const char *test = wg_json_str(event, "test", "");
     const char *outcome = wg_json_str(event, "outcome", "");
     const json_t *started = json_object_get(page->started, key);
-    double ms = wg_json_real(event, "ms", 0);
+    double ms = took_ms(event);
     /* A command's tests are told of when they have ended. */
-    double start = at_ms(event) - ms;
+    double start = rounded(at_ms(event) - ms);
     if (started && json_real_value(json_array_get(started, 0)) < start)
         start = json_real_value(json_array_get(started, 0));
     json_int_t worker = started ? json_integer_value(json_array_get(started, 1)) : 0;
@@ -112,7 +129,7 @@ static void take_finish(struct page *page, const json_t *event)
         json_t *detail = detail_new(event);
         index = (json_int_t)json_array_size(page->details);
         json_array_append_new(page->details, detail);
-        json_object_set(detail, "evidence", told_of(page, test));
+        json_object_set(detail, "evidence", told_of(page, event));
         json_array_append(page->failures, (json_t *)event);
     }
     json_array_append_new(
@@ -127,9 +144,8 @@ static void take_finish(struct page *page, const json_t *event)
  * the text. */
 static void add_mark(struct page *page, const json_t *event, const char *kind, char *text)
 {
-    json_array_append_new(page->marks,
-                          json_pack("[f, f, s, o]", at_ms(event), wg_json_real(event, "ms", 0),
-                                    kind, wg_json_string_new(text, strlen(text))));
+    json_array_append_new(page->marks, json_pack("[f, f, s, o]", at_ms(event), took_ms(event), kind,
+                                                 wg_json_string_new(text, strlen(text))));
     free(text);
 }
 
@@ -162,7 +178,7 @@ static void take_evidence(struct page *page, const json_t *event)
     bool busy = strcmp(wg_json_str(event, "class", ""), "busy") == 0;
     add_mark(page, event, busy ? "busy" : "evidence", wg_format("evidence: %s %s", text, test));
     if (test[0])
-        json_array_append_new(told_of(page, test), wg_json_string_new(text, strlen(text)));
+        json_array_append_new(told_of(page, event), wg_json_string_new(text, strlen(text)));
     if (json_array_size(page->problems) < WG_LIMIT_EVIDENCE) {
         char *where = wg_format("unit %lld %s", (long long)wg_json_int(event, "unit", 0), test);
         json_array_append_new(page->problems,
@@ -186,7 +202,7 @@ static void take_problem(struct page *page, const json_t *event, const char *tit
 /* Its mark stands where it happened, not where it was told of. */
 static void take_finding(struct page *page, const json_t *event)
 {
-    double at = (double)wg_json_int(event, "happened_ns", 0) / 1e6;
+    double at = rounded((double)wg_json_int(event, "happened_ns", 0) / 1e6);
     const char *text = wg_json_str(event, "text", "");
     char *name = wg_format("finding %zu", json_array_size(page->findings) + 1);
     char *words = wg_format("%s: %.*s", name, (int)strcspn(text, "\n"), text);
@@ -266,23 +282,22 @@ static void add_fact(json_t *facts, const char *name, char *owned_text)
 
 static char *probed_text(const struct wg_model *model, const json_t *probed)
 {
-    const char *off = wg_json_str(probed, "off", "");
-    size_t index;
-    json_t *gap;
+    struct wg_strv gaps = {0};
     struct wg_buf text;
     wg_buf_init(&text, 16384);
-    if (off[0])
-        wg_buf_printf(&text, "not covered: %s", off);
-    else
+    if (!wg_json_str(probed, "off", "")[0])
         wg_buf_printf(&text, "%lld processes, %ld findings",
                       (long long)wg_json_int(probed, "processes", 0), model->finding_count);
-    json_array_foreach(json_object_get(probed, "not_covered"), index, gap)
-        wg_buf_printf(&text, "; not covered: %s", json_string_value(gap));
+    wg_probed_gaps(probed, &gaps);
+    for (size_t i = 0; i < gaps.count; i++)
+        wg_buf_printf(&text, "%snot covered: %s", text.size > 0 ? "; " : "", gaps.items[i]);
+    wg_strv_finish(&gaps);
     return wg_buf_steal(&text);
 }
 
 static json_t *facts_new(const struct wg_model *model)
 {
+    char cut[64] = "";
     json_t *facts = json_array();
     const json_t *run = model->run_started;
     for (size_t m = 0; m < model->mode_count; m++) {
@@ -299,9 +314,11 @@ static json_t *facts_new(const struct wg_model *model)
         bool swarm = strcmp(mode->mode, "none") == 0;
         add_fact(facts, swarm ? "swarm" : mode->mode, wg_buf_steal(&text));
     }
+    if (model->requests > WG_LIMIT_HTML_REQUESTS)
+        snprintf(cut, sizeof cut, "; the first %d are on this page", WG_LIMIT_HTML_REQUESTS);
     add_fact(facts, "requests",
-             wg_format("%ld, %ld answered 5xx, %ld not at all", model->requests,
-                       model->responses_5xx, model->transport_errors));
+             wg_format("%ld, %ld answered 5xx, %ld not at all%s", model->requests,
+                       model->responses_5xx, model->transport_errors, cut));
     add_fact(facts, "I/O errors", wg_format("%ld", wg_model_io_errors(model)));
     add_fact(facts, "databases",
              wg_format("%zu verified, %ld bad", model->verified.count, model->databases_bad));
@@ -317,7 +334,7 @@ static json_t *facts_new(const struct wg_model *model)
 
 static int write_page(const json_t *data, const char *path, struct wg_err *err)
 {
-    char *text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(7));
+    char *text = json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(15));
     FILE *file = text ? fopen(path, "we") : NULL;
     if (!file) {
         wg_err_errno(err, "create %s", path);

@@ -267,17 +267,35 @@ static size_t make_groups(const struct wg_model *model, struct group *groups)
     return count;
 }
 
+/* What the probe did not see is a test case that was skipped. */
+static void write_gaps(xmlTextWriter *writer, const struct wg_strv *gaps)
+{
+    struct wg_buf text;
+    wg_buf_init(&text, WG_LIMIT_TEST_OUTPUT);
+    for (size_t i = 0; i < gaps->count; i++)
+        wg_buf_printf(&text, "%s%s", i > 0 ? "; " : "", gaps->items[i]);
+    xmlTextWriterStartElement(writer, BAD_CAST "testcase");
+    attribute(writer, "name", "not covered");
+    attribute(writer, "classname", "probe");
+    attribute_seconds(writer, "time", 0);
+    xmlTextWriterStartElement(writer, BAD_CAST "skipped");
+    attribute(writer, "message", text.data);
+    xmlTextWriterEndElement(writer);
+    xmlTextWriterEndElement(writer);
+    wg_buf_finish(&text);
+}
+
 /* A run that fails by a finding must not look green to who reads JUnit XML alone: each finding that
  * fails the run is a test case that failed. */
 static void write_findings(xmlTextWriter *writer, const struct wg_model *model,
-                           const char *timestamp)
+                           const struct wg_strv *gaps, const char *timestamp)
 {
-    if (model->findings.count == 0)
+    if (model->findings.count == 0 && gaps->count == 0)
         return;
-    struct group group = {.name = "probe"};
+    struct group group = {.name = "probe", .skipped = gaps->count > 0};
     for (size_t i = 0; i < model->findings.count; i++)
         group.failures += wg_json_bool(model->findings.items[i], "fails", true);
-    group.count = model->findings.count;
+    group.count = model->findings.count + (size_t)group.skipped;
     start_suite(writer, &group, timestamp);
     for (size_t i = 0; i < model->findings.count; i++) {
         const json_t *finding = model->findings.items[i];
@@ -301,6 +319,8 @@ static void write_findings(xmlTextWriter *writer, const struct wg_model *model,
         xmlTextWriterEndElement(writer);
         free(name);
     }
+    if (gaps->count > 0)
+        write_gaps(writer, gaps);
     xmlTextWriterEndElement(writer);
 }
 
@@ -367,7 +387,11 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
     xmlTextWriterStartDocument(writer, NULL, "UTF-8", NULL);
     xmlTextWriterStartElement(writer, BAD_CAST "testsuites");
     attribute(writer, "name", "walgrind");
-    size_t cases = model->finished.count + model->findings.count + own.count;
+    struct wg_strv gaps = {0};
+    wg_model_gaps(model, &gaps);
+    skipped += gaps.count > 0;
+    size_t cases =
+        model->finished.count + model->findings.count + own.count + (gaps.count > 0 ? 1 : 0);
     attribute_number(writer, "tests", (long long)cases);
     attribute_number(writer, "failures", failures + own.failures);
     attribute_number(writer, "errors", errors + own.errors);
@@ -377,7 +401,8 @@ static void write_document(xmlTextWriter *writer, const struct wg_model *model)
         write_group(&document, &groups[i], timestamp);
         free(groups[i].tests);
     }
-    write_findings(writer, model, timestamp);
+    write_findings(writer, model, &gaps, timestamp);
+    wg_strv_finish(&gaps);
     if (own.count > 0)
         write_verdict(writer, model, &own, timestamp);
     xmlTextWriterEndElement(writer);

@@ -364,6 +364,29 @@ bool wg_model_is_slow(const struct wg_model *model, const json_t *finished)
            wg_json_real(finished, "ms", 0) > (double)slow_ms;
 }
 
+void wg_probed_gaps(const json_t *probed, struct wg_strv *gaps)
+{
+    size_t index;
+    json_t *gap;
+    const char *off = wg_json_str(probed, "off", "");
+    int64_t lost = wg_json_int(probed, "lost", 0);
+    if (off[0])
+        wg_strv_take(gaps, wg_format("%s (calls of processes were not watched)", off));
+    json_array_foreach(json_object_get(probed, "not_covered"), index, gap)
+    {
+        if (json_is_string(gap))
+            wg_strv_push(gaps, json_string_value(gap));
+    }
+    if (lost > 0)
+        wg_strv_take(gaps, wg_format("%lld records of calls found no room", (long long)lost));
+}
+
+void wg_model_gaps(const struct wg_model *model, struct wg_strv *gaps)
+{
+    for (size_t i = 0; i < model->probed.count; i++)
+        wg_probed_gaps(model->probed.items[i], gaps);
+}
+
 bool wg_model_is_concurrency_dependent(const struct wg_model *model, const json_t *finished)
 {
     bool passed_isolated = false;

@@ -13,6 +13,7 @@
 #define WG_HARNESS_REPORT_MODEL_H
 
 #include "harness/base/err.h"
+#include "harness/base/str.h"
 #include "harness/wire/events.h"
 
 #include <jansson.h>
@@ -120,6 +121,12 @@ const char *wg_outcome_name(enum wg_outcome outcome);
 /* The outcome by name, WG_OUTCOME_COUNT when there is none of that name. */
 enum wg_outcome wg_outcome_of(const char *name);
 bool wg_evidence_fails(enum wg_evidence_class class_);
+
+/* What of the calls of the processes was not seen, by an event "probed", a line each; no finding
+ * means nothing there. Lines are added to `gaps`. */
+void wg_probed_gaps(const json_t *probed, struct wg_strv *gaps);
+/* The same of the whole run. */
+void wg_model_gaps(const struct wg_model *model, struct wg_strv *gaps);
 
 /*
  * True when a failed test's failure depends on concurrency: it failed in the swarm and passed every

@@ -19,9 +19,11 @@ static double at_us(const json_t *event)
     return (double)wg_json_int(event, "at_ns", 0) / 1e3;
 }
 
-/* Takes over the object. */
+/* Takes over the object. It is NULL when a number of the record was none that JSON has. */
 static void put(struct timeline *timeline, json_t *slice)
 {
+    if (!slice)
+        return;
     fputs(timeline->any ? ",\n" : "", timeline->out);
     json_dumpf(slice, timeline->out, JSON_COMPACT);
     json_decref(slice);
@@ -68,6 +70,18 @@ static void take_request(struct timeline *timeline, const json_t *event)
               json_pack("{s:o}", "status", copy_of(event, "status")));
 }
 
+/* What was not seen is of the whole run. */
+static void put_gaps(struct timeline *timeline, const json_t *probed)
+{
+    struct wg_strv gaps = {0};
+    wg_probed_gaps(probed, &gaps);
+    for (size_t i = 0; i < gaps.count; i++)
+        put(timeline, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:{s:s}}", "ph", "i", "name",
+                                "not covered", "cat", "finding", "s", "g", "pid", (json_int_t)0,
+                                "tid", (json_int_t)0, "ts", 0.0, "args", "text", gaps.items[i]));
+    wg_strv_finish(&gaps);
+}
+
 static void take_event(void *context, enum wg_event_kind kind, const json_t *event)
 {
     struct timeline *timeline = context;
@@ -104,6 +118,7 @@ static void take_event(void *context, enum wg_event_kind kind, const json_t *eve
                                 (double)wg_json_int(event, "happened_ns", 0) / 1e3, "args", "text",
                                 copy_of(event, "text")));
         break;
+    case WG_EVENT_PROBED: put_gaps(timeline, event); break;
     default: break;
     }
 }

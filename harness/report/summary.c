@@ -255,22 +255,16 @@ static void print_probed(const struct wg_model *model, FILE *out)
 {
     for (size_t i = 0; i < model->probed.count; i++) {
         const json_t *probed = model->probed.items[i];
-        const char *off = wg_json_str(probed, "off", "");
-        size_t index;
-        json_t *gap;
-        if (off[0])
-            fprintf(out, "         calls of the processes: not covered: %s\n", off);
-        else
+        struct wg_strv gaps = {0};
+        if (!wg_json_str(probed, "off", "")[0])
             fprintf(out,
                     "         calls of %lld processes on the files of databases: %ld finding%s\n",
                     (long long)wg_json_int(probed, "processes", 0), model->finding_count,
                     model->finding_count == 1 ? "" : "s");
-        json_array_foreach(json_object_get(probed, "not_covered"), index, gap)
-            fprintf(out, "         not covered: %s\n", json_string_value(gap));
-        int64_t lost = wg_json_int(probed, "lost", 0);
-        if (lost > 0)
-            fprintf(out, "         not covered: %lld records of calls found no room\n",
-                    (long long)lost);
+        wg_probed_gaps(probed, &gaps);
+        for (size_t k = 0; k < gaps.count; k++)
+            fprintf(out, "         not covered: %s\n", gaps.items[k]);
+        wg_strv_finish(&gaps);
     }
 }
 

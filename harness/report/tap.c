@@ -18,6 +18,13 @@ static void put_escaped(FILE *out, const char *text)
     }
 }
 
+static void put_comment(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
+    fputc('\n', out);
+}
+
 /* A scalar of YAML in single quotes. */
 static void put_quoted(FILE *out, const char *name, const char *text)
 {
@@ -80,7 +87,14 @@ void wg_tap_write(const struct wg_model *model, int version, FILE *out)
 {
     size_t count = model->finished.count;
     enum wg_verdict verdict = wg_model_verdict(model);
+    struct wg_strv gaps = {0};
     fprintf(out, "TAP version %d\n1..%zu\n", version, count + 1);
+    wg_model_gaps(model, &gaps);
+    for (size_t i = 0; i < gaps.count; i++) {
+        fputs("# not covered: ", out);
+        put_comment(out, gaps.items[i]);
+    }
+    wg_strv_finish(&gaps);
     for (size_t i = 0; i < count; i++)
         put_test(out, i + 1, model, model->finished.items[i]);
     fprintf(out, "%s %zu - verdict: %s, %ld I/O errors in %ld requests\n",

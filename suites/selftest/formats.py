@@ -164,6 +164,64 @@ def junit(place):
     golden("report.junit", text)
 
 
+def finding(number, fails):
+    return {"event": "finding", "at_ns": 40 * 10**6, "id": "wal-unlink", "unit": 1, "fails": fails,
+            "happened_ns": number, "text": f"text {number}", "title": f"title {number}", "who": "who", "where": "/a:b.py:x function"}
+
+
+GAPS = ["/bin/server: it is a Go program", "/bin/other: ptrace: Operation not permitted"]
+HOSTILE = RECORD[:-2] + (
+    {**finished(5, "a/fails#x", "failed", 33, 1.0, reason="\n$x$ ~~y~~ a\rb|c </script>\u2028%"), "mode": "suite"},
+    {"event": "evidence", "at_ns": 34 * 10**6, "unit": 1, "class": "io", "message": "of the swarm", "test": "a/fails#x",
+     "mode": "none", "round": 1},
+    {"event": "evidence", "at_ns": 34 * 10**6, "unit": 1, "class": "io", "message": "1e999", "test": None, "mode": 7},
+    {"event": "request", "at_ns": 10**15, "attempt": 1, "unit": 1, "method": "GET", "path": "/inf", "ms": 1e308},
+    {"event": "request", "at_ns": 12345678901234567, "attempt": 1, "unit": 1, "method": "GET", "path": "/late",
+     "ms": 0.123},
+) + tuple(finding(number, number == 12) for number in range(1, 13)) + (
+    {"event": "probed", "processes": 3, "records": 9, "lost": 2, "not_covered": GAPS},) + RECORD[-2:]
+
+
+def page_data(text):
+    return json.loads(text.split('id="data">')[1].split("</script>")[0])
+
+
+def hostile(place):
+    """What comes from outside stays what it is; what was not seen is said everywhere; the worst is shown first."""
+    shown = {form: report(f"{place}/hostile", form)[1] for form in ("tap", "github", "markdown", "junit", "html")}
+    events = json.loads(report(f"{place}/hostile", "perfetto")[1])["traceEvents"]
+    instants = " ".join(json.dumps(event) for event in events if event["ph"] == "i")
+    for form, text in (*shown.items(), ("perfetto", instants)):
+        for gap in ("not covered", *GAPS, "2 records of calls found no room"):
+            check(f"{form}: not covered is said", gap in text, (gap, text[:4000]))
+    commands = [line for line in shown["github"].splitlines() if line.startswith("::")]
+    for words in ("::error file=suites/a%2Cb'c.c,line=7,title=a/fails#x (suite)::",
+                  "::error title=wal-unlink::text 12"):
+        check("github: a failure comes before warnings", any(line.startswith(words) for line in commands), commands)
+    check("github: not more than GitHub shows", len(commands) == 10, len(commands))
+    check("github: warnings have the rest", any(line.startswith("::warning ") for line in commands), commands)
+    rows = [line for line in shown["markdown"].split("\n") if line.startswith("| a/fails")]
+    check("markdown: a row is a row", len(rows) == 2 and rows[1] ==
+          "| a/fails#x | suite | failed | \\$x\\$ \\~\\~y\\~\\~ a b\\|c &lt;/script&gt;\u2028% |", rows)
+    data = page_data(shown["html"])
+    told = {row[2]: data["details"][row[10]].get("evidence") for row in data["tests"] if row[6] == "failed"}
+    check("html: evidence is that of the mode", told["suite"] == [] and len(told["none"]) == 1, told)
+    late = [row for row in data["requests"] if row[4] == "GET /late"]
+    check("html: late in a long run a microsecond is one", late and late[0][1:3] == [12345678901.235, 0.123], late)
+
+
+def many_requests(place):
+    """The page says when it does not have all."""
+    limit = 200000
+    events = RECORD[:-2] + tuple({"event": "request", "at_ns": 1, "attempt": 1, "unit": 1, "method": "GET", "path": "/",
+                                  "status": 200, "ms": 1} for _ in range(limit)) + RECORD[-2:]
+    write(f"{place}/many", events)
+    facts = dict(page_data(report(f"{place}/many", "html")[1])["facts"])
+    check("html: that requests are left out is told", f"the first {limit} are on this page" in facts["requests"], facts)
+    facts = dict(page_data(report(f"{place}/bad", "html")[1])["facts"])
+    check("html: and only then", "on this page" not in facts["requests"], facts)
+
+
 # What each format must be when its run was killed, whatever had been written.
 READERS = {
     "tty": lambda text: "verdict: " in text and "PASS" not in text,
@@ -200,6 +258,7 @@ with tempfile.TemporaryDirectory(prefix="walgrind formats ") as directory:
     good = [event for event in RECORD if event.get("outcome") != "failed" and event["event"] != "evidence"]
     write(f"{directory}/good", good)
     write(f"{directory}/cut", good[:-2])
-    for part in (tap, github, junit, perfetto, result, killed):
+    write(f"{directory}/hostile", HOSTILE)
+    for part in (tap, github, junit, perfetto, result, hostile, many_requests, killed):
         part(directory)
 sys.exit(1 if problems else 0)
