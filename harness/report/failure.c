@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define BESIDE_SHOWN     10
+#define FINDINGS_SHOWN   5
 #define COMPANY_TEXT_MAX (64u << 10)
 
 char *wg_failure_beside(const json_t *test, size_t shown)
@@ -50,24 +51,59 @@ char *wg_failure_company(const struct wg_model *model, const json_t *test)
     return wg_buf_steal(&text);
 }
 
+/* Nanoseconds from a finding to the end of a test; negative when it cannot have to do with it. */
+static int64_t before_end(const json_t *finding, const json_t *test)
+{
+    if (wg_json_int(finding, "unit", -1) != wg_json_int(test, "unit", 0))
+        return -1;
+    return wg_json_int(test, "at_ns", 0) - wg_json_int(finding, "happened_ns", INT64_MAX);
+}
+
+static void put_finding(const struct wg_model *model, size_t i, const json_t *test,
+                        struct wg_buf *out)
+{
+    const json_t *finding = model->findings.items[i];
+    int64_t before_ns = before_end(finding, test);
+    bool during = (double)before_ns <= wg_json_real(test, "ms", 0) * (double)WG_NS_PER_MS;
+    const char *where = wg_json_str(finding, "where", "");
+    wg_buf_printf(out, "finding %zu, %.3f s before its end, %s: %s: %s", i + 1,
+                  (double)before_ns / (double)WG_NS_PER_S,
+                  during ? "while it ran" : "before it began", wg_json_str(finding, "id", ""),
+                  wg_json_str(finding, "title", ""));
+    if (where[0])
+        wg_buf_printf(out, ", at %.*s", (int)strcspn(where, "\n"), where);
+    wg_buf_puts(out, "\n");
+}
+
+/* Is one finding more to the point than another: does it fail the run, was it nearer to the end? */
+static bool comes_first(const struct wg_model *model, size_t one, size_t other, const json_t *test)
+{
+    const json_t *a = model->findings.items[one], *b = model->findings.items[other];
+    bool a_fails = wg_json_bool(a, "fails", true), b_fails = wg_json_bool(b, "fails", true);
+    return a_fails != b_fails ? a_fails : before_end(a, test) < before_end(b, test);
+}
+
 void wg_failure_findings(const struct wg_model *model, const json_t *test, struct wg_buf *out)
 {
-    int64_t end_ns = wg_json_int(test, "at_ns", 0);
+    size_t shown[FINDINGS_SHOWN], count = 0, all = 0;
     for (size_t i = 0; i < model->findings.count; i++) {
-        const json_t *finding = model->findings.items[i];
-        int64_t before_ns = end_ns - wg_json_int(finding, "happened_ns", INT64_MAX);
-        if (before_ns < 0 || wg_json_int(finding, "unit", -1) != wg_json_int(test, "unit", 0))
+        if (before_end(model->findings.items[i], test) < 0)
             continue;
-        bool during = (double)before_ns <= wg_json_real(test, "ms", 0) * (double)WG_NS_PER_MS;
-        const char *where = wg_json_str(finding, "where", "");
-        wg_buf_printf(out, "finding %zu, %.3f s before its end, %s: %s: %s", i + 1,
-                      (double)before_ns / (double)WG_NS_PER_S,
-                      during ? "while it ran" : "before it began", wg_json_str(finding, "id", ""),
-                      wg_json_str(finding, "title", ""));
-        if (where[0])
-            wg_buf_printf(out, ", at %.*s", (int)strcspn(where, "\n"), where);
-        wg_buf_puts(out, "\n");
+        all++;
+        size_t at = count < FINDINGS_SHOWN ? count++ : FINDINGS_SHOWN;
+        for (; at > 0 && comes_first(model, i, shown[at - 1], test); at--)
+            if (at < FINDINGS_SHOWN)
+                shown[at] = shown[at - 1];
+        if (at < FINDINGS_SHOWN)
+            shown[at] = i;
     }
+    /* In the order of their numbers, by which they are found in the report. */
+    for (size_t i = 0; i < model->findings.count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (shown[k] == i)
+                put_finding(model, i, test, out);
+    if (all > count)
+        wg_buf_printf(out, "and %zu more findings before its end\n", all - count);
 }
 
 void wg_failure_describe(const struct wg_model *model, const json_t *test, struct wg_buf *out)

@@ -24,8 +24,9 @@ char *wg_failure_beside(const json_t *test, size_t shown);
  * empty when it does not. The caller frees it. */
 char *wg_failure_company(const struct wg_model *model, const json_t *test);
 
-/* The findings on the databases of a test that are from before its end, a line each; empty when
- * there are none. That they are its cause is not said. */
+/* The findings on the databases of a test that are from before its end, a line each: those that
+ * fail the run first, the nearest to its end first, and how many more there are. Empty when there
+ * are none. That they are its cause is not said. */
 void wg_failure_findings(const struct wg_model *model, const json_t *test, struct wg_buf *out);
 
 /* Why it was skipped; "without a reason" when nothing says so. Borrowed. */

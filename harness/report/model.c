@@ -103,6 +103,7 @@ void wg_model_finish(struct wg_model *model)
     list_finish(&model->errors);
     list_finish(&model->findings);
     list_finish(&model->probed);
+    json_decref(model->isolated);
     wg_model_init(model);
 }
 
@@ -119,6 +120,18 @@ static struct wg_mode_summary *mode_of(struct wg_model *model, const json_t *eve
     return mode;
 }
 
+/* Remembered by name, as reports ask it of every failure of a swarm. */
+static void take_isolated(struct wg_model *model, const json_t *event, enum wg_outcome outcome)
+{
+    const char *test = wg_json_str(event, "test", "");
+    if (strcmp(wg_json_str(event, "mode", ""), "none") == 0)
+        return;
+    if (!model->isolated)
+        model->isolated = json_object();
+    if (outcome != WG_OUTCOME_PASSED || !json_object_get(model->isolated, test))
+        json_object_set_new(model->isolated, test, json_boolean(outcome == WG_OUTCOME_PASSED));
+}
+
 static void take_finished(struct wg_model *model, const json_t *event)
 {
     enum wg_outcome outcome = wg_outcome_of(wg_json_str(event, "outcome", ""));
@@ -133,6 +146,7 @@ static void take_finished(struct wg_model *model, const json_t *event)
     model->round_failed = model->round_failed || outcomes[outcome].failure ||
                           (model->flaky_fails && outcome == WG_OUTCOME_FLAKY);
     list_push(&model->finished, event);
+    take_isolated(model, event, outcome);
 }
 
 static void take_evidence(struct wg_model *model, const json_t *event)
@@ -389,20 +403,8 @@ void wg_model_gaps(const struct wg_model *model, struct wg_strv *gaps)
 
 bool wg_model_is_concurrency_dependent(const struct wg_model *model, const json_t *finished)
 {
-    bool passed_isolated = false;
-    const char *test = wg_json_str(finished, "test", "");
-    if (model->mode_count < 2 || strcmp(wg_json_str(finished, "mode", ""), "none") != 0)
-        return false;
-    for (size_t i = 0; i < model->finished.count; i++) {
-        const json_t *other = model->finished.items[i];
-        if (strcmp(wg_json_str(other, "test", ""), test) != 0 ||
-            strcmp(wg_json_str(other, "mode", ""), "none") == 0)
-            continue;
-        if (wg_outcome_of(wg_json_str(other, "outcome", "")) != WG_OUTCOME_PASSED)
-            return false;
-        passed_isolated = true;
-    }
-    return passed_isolated;
+    return model->mode_count >= 2 && strcmp(wg_json_str(finished, "mode", ""), "none") == 0 &&
+           json_is_true(json_object_get(model->isolated, wg_json_str(finished, "test", "")));
 }
 
 double wg_zero_failures_bound(long runs)

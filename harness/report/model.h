@@ -84,6 +84,7 @@ struct wg_model {
     bool interrupted;
     bool flaky_fails;  /* policy of the run: --flaky=fail */
     bool round_failed; /* of the round that runs: private */
+    json_t *isolated;  /* test -> did it pass every time when isolated: private */
 };
 
 void wg_model_init(struct wg_model *model);

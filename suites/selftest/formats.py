@@ -166,7 +166,8 @@ def junit(place):
 
 def finding(number, fails):
     return {"event": "finding", "at_ns": 40 * 10**6, "id": "wal-unlink", "unit": 1, "fails": fails,
-            "happened_ns": number, "text": f"text {number}", "title": f"title {number}", "who": "who", "where": "/a:b.py:x function"}
+            "happened_ns": number, "text": f"text {number}", "title": f"title {number}", "who": "who",
+            "where": "/a:b.py:x function"}
 
 
 GAPS = ["/bin/server: it is a Go program", "/bin/other: ptrace: Operation not permitted"]

@@ -11,6 +11,7 @@
 #include <libxml/xpath.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void add_try(struct wg_model *model, const char *outcome, const char *output, int number,
@@ -101,9 +102,9 @@ static int count_of(xmlDoc *document, const char *expression)
     return count;
 }
 
-Test(junit, report_is_valid_against_the_common_schema)
+/* Ends the document. */
+static void expect_valid(xmlDoc *document)
 {
-    xmlDoc *document = write_and_parse();
     xmlSchemaParserCtxt *parser = xmlSchemaNewParserCtxt(WG_TEST_JUNIT_SCHEMA);
     xmlSchema *schema = xmlSchemaParse(parser);
     cr_assert(schema != NULL);
@@ -115,6 +116,65 @@ Test(junit, report_is_valid_against_the_common_schema)
     xmlSchemaFree(schema);
     xmlSchemaFreeParserCtxt(parser);
     xmlFreeDoc(document);
+}
+
+Test(junit, report_is_valid_against_the_common_schema)
+{
+    expect_valid(write_and_parse());
+}
+
+static const char probed[] = "{\"lost\":1,\"not_covered\":[\"/bin/a: it is a Go program\"]}";
+
+Test(junit, what_was_not_seen_is_a_case_that_was_skipped)
+{
+    xmlDoc *document = write_passed_with(WG_EVENT_PROBED, probed);
+    cr_expect(eq(int, count_of(document, "/testsuites[@tests=2][@failures=0][@skipped=1]"), 1));
+    cr_expect(eq(int, count_of(document, "//testsuite[@name='probe'][@tests=1][@skipped=1]"), 1));
+    cr_expect(eq(int,
+                 count_of(document, "//testcase[@name='not covered']/skipped[contains(@message, "
+                                    "'/bin/a: it is a Go program; 1 records')]"),
+                 1));
+    xmlFreeDoc(document);
+}
+
+Test(junit, it_is_valid_too)
+{
+    expect_valid(write_passed_with(WG_EVENT_PROBED, probed));
+}
+
+static void add_named(struct wg_model *model, const char *mode, size_t number, const char *outcome,
+                      bool retried)
+{
+    char name[32];
+    snprintf(name, sizeof name, "suite/test_%zu", number);
+    json_t *event = json_pack("{s:s, s:i, s:s, s:s, s:b, s:i}", "mode", mode, "round", 1, "test",
+                              name, "outcome", outcome, "retried", retried, "try", retried ? 1 : 2);
+    wg_model_apply(model, WG_EVENT_TEST_FINISHED, event);
+    json_decref(event);
+}
+
+/* CPU seconds for a run of `count` tests that pass when isolated and fail twice in the swarm. */
+static double cost_of(size_t count)
+{
+    struct timespec begin, end;
+    struct wg_model model;
+    wg_model_init(&model);
+    for (size_t i = 0; i < count; i++)
+        add_named(&model, "suite", i, "passed", false);
+    for (size_t i = 0; i < 2 * count; i++)
+        add_named(&model, "none", i % count, "failed", i < count);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    xmlFreeDoc(parse_report(&model));
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    return (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+}
+
+/* Eight times the tests may take twenty times the time, not sixty-four. */
+Test(junit, ten_thousand_tests_with_retries_take_time_in_proportion)
+{
+    double small = cost_of(1250), large = cost_of(10000);
+    cr_log_info("%.3f s, %.3f s", small, large);
+    cr_expect(lt(dbl, large, 20 * small));
 }
 
 Test(junit, each_outcome_is_told_in_its_element)

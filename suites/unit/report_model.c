@@ -3,6 +3,7 @@
 #include "harness/base/json.h"
 #include "harness/base/limit.h"
 #include "harness/base/str.h"
+#include "harness/report/failure.h"
 #include "harness/report/model.h"
 #include "harness/sys/tree.h"
 
@@ -128,6 +129,35 @@ Test(model, bound_of_zero_failures_is_that_of_the_tables)
     cr_expect(lt(dbl, wg_zero_failures_bound(59), 0.05));
     cr_expect(lt(dbl, 0.05, wg_zero_failures_bound(58)));
     cr_expect(lt(dbl, wg_zero_failures_bound(299), 0.01));
+}
+
+/* A report of many failures need not be many times the same list. */
+Test(model, failed_test_names_the_findings_that_are_nearest)
+{
+    struct wg_model model;
+    struct wg_buf text;
+    wg_model_init(&model);
+    wg_buf_init(&text, 4096);
+    for (int i = 1; i <= 100; i++) {
+        json_t *finding =
+            json_pack("{s:i, s:b, s:I, s:s, s:s}", "unit", 1, "fails", i % 2, "happened_ns",
+                      (json_int_t)i * 1000000, "id", "x", "title", "t");
+        wg_model_apply(&model, WG_EVENT_FINDING, finding);
+        json_decref(finding);
+    }
+    json_t *test =
+        json_pack("{s:i, s:I, s:f}", "unit", 1, "at_ns", (json_int_t)60400000, "ms", 2.0);
+    wg_failure_findings(&model, test, &text);
+    cr_expect(eq(str, text.data,
+                 "finding 51, 0.009 s before its end, before it began: x: t\n"
+                 "finding 53, 0.007 s before its end, before it began: x: t\n"
+                 "finding 55, 0.005 s before its end, before it began: x: t\n"
+                 "finding 57, 0.003 s before its end, before it began: x: t\n"
+                 "finding 59, 0.001 s before its end, while it ran: x: t\n"
+                 "and 55 more findings before its end\n"));
+    json_decref(test);
+    wg_buf_finish(&text);
+    wg_model_finish(&model);
 }
 
 /* Reports that list findings must have the one that failed the run. */
