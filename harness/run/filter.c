@@ -277,7 +277,8 @@ bool wg_filter_matches(const struct wg_filter *filter, const struct wg_test *tes
 static bool is_unmatched(const struct wg_filter *filter, const struct wg_plan *plan)
 {
     bool word = filter->kind == PATTERN;
-    if (!word && filter->holds != holds_suite && filter->holds != holds_test)
+    if (!word && filter->holds != holds_suite && filter->holds != holds_test &&
+        filter->holds != holds_id)
         return false;
     for (size_t i = 0; i < plan->test_count; i++)
         if (word ? wg_plan_matches(&plan->tests[i], filter->glob)
@@ -286,10 +287,14 @@ static bool is_unmatched(const struct wg_filter *filter, const struct wg_plan *p
     return true;
 }
 
-const char *wg_filter_unmatched(const struct wg_filter *filter, const struct wg_plan *plan)
+const char *wg_filter_unmatched(const struct wg_filter *filter, const struct wg_plan *plan,
+                                bool *ret_is_id)
 {
-    const char *left = filter->left ? wg_filter_unmatched(filter->left, plan) : NULL;
+    const char *left = filter->left ? wg_filter_unmatched(filter->left, plan, ret_is_id) : NULL;
     if (left || filter->right)
-        return left ? left : wg_filter_unmatched(filter->right, plan);
-    return is_unmatched(filter, plan) ? filter->glob : NULL;
+        return left ? left : wg_filter_unmatched(filter->right, plan, ret_is_id);
+    if (!is_unmatched(filter, plan))
+        return NULL;
+    *ret_is_id = filter->holds == holds_id;
+    return filter->glob;
 }

@@ -33,9 +33,10 @@ struct wg_filter;
 int wg_filter_parse(const char *text, struct wg_filter **ret_filter, struct wg_err *err);
 void wg_filter_destroy(struct wg_filter *filter);
 
-/* The first name that matches none of the tests, as a word or as the glob of suite() and test();
- * NULL if each has one. Owned by the filter. */
-const char *wg_filter_unmatched(const struct wg_filter *filter, const struct wg_plan *plan);
+/* The first name that matches none of the tests, as a word or as the glob of suite(), test() and
+ * id(), of which `ret_is_id` then tells; NULL if each has one. Owned by the filter. */
+const char *wg_filter_unmatched(const struct wg_filter *filter, const struct wg_plan *plan,
+                                bool *ret_is_id);
 
 /* `slow_ms`: what "slow" means. */
 bool wg_filter_matches(const struct wg_filter *filter, const struct wg_test *test, int64_t slow_ms);

@@ -118,6 +118,27 @@ static int nothing_matches(const struct wg_plan *plan, const char *pattern, stru
                       pattern);
 }
 
+/* As nothing_matches(), of a word of the descriptions. */
+static int no_such_id(const struct wg_plan *plan, const char *glob, struct wg_err *err)
+{
+    struct wg_strv words = {0};
+    for (size_t i = 0; i < plan->test_count; i++) {
+        char *text = wg_strdup(plan->tests[i].description), *rest = text;
+        for (char *word = strsep(&rest, " "); word; word = strsep(&rest, " "))
+            if (*word)
+                wg_strv_push(&words, word);
+        free(text);
+    }
+    const char *nearest =
+        words.count > 0 ? wg_str_nearest(glob, (const char *const *)words.items) : NULL;
+    char *told = nearest ? wg_format("the nearest is '%s', ", nearest) : wg_strdup("");
+    int rc = wg_err_set(err, WG_ERR_USAGE, "no test has the id '%s'; %s'walgrind list' shows all",
+                        glob, told);
+    free(told);
+    wg_strv_finish(&words);
+    return rc;
+}
+
 static void count_selected(struct wg_plan *plan)
 {
     plan->selected_count = 0;
@@ -151,9 +172,10 @@ int wg_plan_filter(struct wg_plan *plan, const struct wg_filter *filter, const c
                    int64_t slow_ms, struct wg_err *err)
 {
     size_t before = plan->selected_count;
-    const char *unmatched = wg_filter_unmatched(filter, plan);
+    bool is_id = false;
+    const char *unmatched = wg_filter_unmatched(filter, plan, &is_id);
     if (unmatched)
-        return nothing_matches(plan, unmatched, err);
+        return is_id ? no_such_id(plan, unmatched, err) : nothing_matches(plan, unmatched, err);
     for (size_t i = 0; i < plan->test_count; i++)
         plan->tests[i].selected =
             plan->tests[i].selected && wg_filter_matches(filter, &plan->tests[i], slow_ms);

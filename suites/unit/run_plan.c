@@ -28,6 +28,7 @@ static void make_plan(void)
     for (size_t i = 0; i < count; i++) {
         tests[i].id = (long)i;
         tests[i].full_name = wg_strdup(names[i]);
+        tests[i].description = wg_strdup(i == 0 ? "COLL-X03 COLL-X04" : "says what it is");
         suites[i] = wg_strndup(names[i], strcspn(names[i], "/"));
     }
     wg_plan_init(&plan, tests, suites, count);
@@ -176,6 +177,15 @@ Test(plan, filter_with_a_misspelt_name_is_told)
     expect_misspelt("suite(auht) & !slow", "no test matches 'auht'; the nearest is 'auth',");
     expect_misspelt("new | test(auth/logn)",
                     "no test matches 'auth/logn'; the nearest is 'auth/login',");
+}
+
+/* Joined by '|' it would only select less than was meant. */
+Test(plan, filter_with_a_misspelt_id_is_told)
+{
+    cr_assert(eq(long, selected_by("files_*", NULL), 3));
+    expect_misspelt("new | id(COL-X04)",
+                    "no test has the id 'COL-X04'; the nearest is 'COLL-X04',");
+    expect_misspelt("new | !id(ZZZ-*)", "no test has the id 'ZZZ-*'; 'walgrind list' shows all");
 }
 
 static void expect_suites(const char *first, const char *second, const char *third)
