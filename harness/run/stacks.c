@@ -4,6 +4,7 @@
 #include "harness/base/clock.h"
 #include "harness/base/str.h"
 #include "harness/sys/process.h"
+#include "harness/wire/trace.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -36,9 +37,24 @@ static const char *const debuggers[][12] = {
      "thread apply all backtrace 30", "-p", "{pid}", NULL},
 };
 
+/* The environment without what loads the probe: a debugger would be slower by it, and a process of
+ * the run. */
+static void copy_environment(struct wg_strv *ret_list)
+{
+    static const char *const left_out[] = {"LD_PRELOAD=", WG_TRACE_DIR_ENV "=", WG_TRACER_ENV "="};
+    for (char **variable = environ; *variable; variable++) {
+        bool wanted = true;
+        for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++)
+            wanted = wanted && !wg_str_starts(*variable, left_out[i]);
+        if (wanted)
+            wg_strv_push(ret_list, *variable);
+    }
+}
+
 static int start_debugger(struct target *target, const char *const *words)
 {
-    struct wg_strv argv = {0};
+    struct wg_strv argv = {0}, envp = {0};
+    copy_environment(&envp);
     for (; *words; words++) {
         if (strcmp(*words, "{pid}") == 0)
             wg_strv_take(&argv, wg_format("%ld", (long)target->pid));
@@ -47,9 +63,11 @@ static int start_debugger(struct target *target, const char *const *words)
     }
     struct wg_process_options options = WG_PROCESS_OPTIONS_INIT;
     options.argv = argv.items;
+    options.envp = envp.items;
     options.stdout_fd = options.stderr_fd = target->output_fd;
     int rc = wg_process_start(&options, &target->debugger, NULL);
     wg_strv_finish(&argv);
+    wg_strv_finish(&envp);
     return rc;
 }
 

@@ -127,10 +127,23 @@ def sanitizer_is_asked(place):
     check("the sanitizer's own options stay", run.code == 0, run.text)
 
 
+def debugger(place):
+    """What looks at a test that hangs is no process of the run, and gets no probe."""
+    run = Run(place, "python3 -c 'import time; time.sleep(300)'", "--timeout=1s", "--grace=200ms")
+    check("a command that hangs is stopped", run.code == 1 and
+          run.of("test-finished")[-1]["outcome"] == "timeout", run.text)
+    commands = set()
+    for name in os.listdir(f"{run.work}/.walgrind/last/trace"):
+        with open(f"{run.work}/.walgrind/last/trace/{name}", "rb") as file:
+            content = file.read()
+        commands |= {word for word in (b"thread apply all", b"eu-stack") if word in content}
+    check("who asked for its stacks is no process of the run", not commands, commands)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="walgrind-run-probe-") as place:
         for case in (clean_run, turned_off, static_program, server_without_probe, watched_from_outside,
-                     sanitizer_is_asked):
+                     sanitizer_is_asked, debugger):
             case(place)
     print(f"the probe in runs: {len(problems)} problems")
     return len(problems) > 0
