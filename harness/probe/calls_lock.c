@@ -42,14 +42,18 @@ static int64_t start_of(int fd, const struct flock *lock)
  * alone, but for nBackfill by a checkpoint, which only may come near. If there are more, the next
  * checkpoints will skip frames that were never copied. Returns nBackfill << 32 | mxFrame then, 0
  * when all is well or the header is not to be trusted (SQLite will recover it).
+ *
+ * Read is the mapping that was made of the descriptor that is locked: the SQLite that makes the
+ * call keeps it as long as its connection. That of another SQLite in the process may go any moment.
  */
-static uint64_t contradiction_in_index(const struct wg_fd *entry)
+static uint64_t contradiction_in_index(int fd, const struct wg_fd *entry)
 {
     enum { VERSION = 0, IS_INIT = 12, MX_FRAME = 16, HEADER = 48, BACKFILL = 96 };
     for (uint32_t i = 0; i < WG_PROBE_MAPS; i++) {
         const struct wg_map *map = &wg_probe.maps[i];
         uintptr_t start = wg_map_start(map);
-        if (start == 0 || map->ino != entry->ino || map->dev != entry->dev || map->offset != 0)
+        if (start == 0 || map->fd != fd || map->ino != entry->ino || map->dev != entry->dev ||
+            map->offset != 0)
             continue;
         const unsigned char *index = (const void *)start; /* NOLINT(performance-no-int-to-ptr) */
         uint32_t version, frames, backfilled;
@@ -102,7 +106,7 @@ static int lock_noted(const void *caller, int fd, struct wg_fd *entry, int comma
     }
     if (result == 0 && type == F_WRLCK && command == F_SETLK && entry->role == WG_TRACE_ROLE_SHM &&
         note.record.offset == WG_TRACE_SHM_LOCK_FIRST && note.record.length == 1)
-        note.record.ino2 = contradiction_in_index(entry);
+        note.record.ino2 = contradiction_in_index(fd, entry);
     bool busy = result != 0 && (note.record.error == EAGAIN || note.record.error == EACCES);
     bool first_foreign = (note.record.flags & WG_TRACE_INHERITED) &&
                          !(atomic_fetch_or(&entry->marks, WG_FD_FOREIGN) & WG_FD_FOREIGN);

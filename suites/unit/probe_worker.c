@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -243,6 +244,25 @@ static void as_nobody(const char *path)
     sqlite3_close(connection);
 }
 
+/* The index of the WAL is mapped a second time, as by a second SQLite in the process, and just
+ * being unmapped by that while this one takes its locks: the call that the probe sees comes later.
+ */
+static void beside_another_library(const char *path)
+{
+    char index[4096];
+    const size_t size = 32768;
+    snprintf(index, sizeof index, "%s-shm", path);
+    int fd = open(index, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    must(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+    void *other = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    must(other != MAP_FAILED);
+    sqlite3 *connection = connect_to(path);
+    must(syscall(SYS_munmap, other, size) == 0);
+    must(insert(connection) == SQLITE_OK);
+    sqlite3_close(connection);
+    close(fd);
+}
+
 static const struct deed deeds[] = {
     {"healthy", healthy},
     {"read-beside", read_beside},
@@ -260,6 +280,7 @@ static const struct deed deeds[] = {
     {"handler", in_handler},
     {"signals", under_signals},
     {"nobody", as_nobody},
+    {"beside-another-library", beside_another_library},
     {0},
 };
 
