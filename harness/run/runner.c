@@ -154,7 +154,7 @@ static int restart_suite(struct run *run, struct wg_err *err)
     run->client = run->round.client = NULL;
     if (++run->suite_restarts > SUITE_RESTARTS_MAX)
         return wg_err_set(err, WG_ERR_STATE, "the suite binary died %d times", run->suite_restarts);
-    if (wg_suite_client_start(run->options->suite_binary, run->options->suite_stderr_fd,
+    if (wg_suite_client_start(run->options->suite_argv, run->options->suite_stderr_fd,
                               SUITE_START_TIMEOUT_MS, &run->client, err) != 0)
         return -1;
     struct wg_plan plan = {0};

@@ -35,7 +35,7 @@ struct wg_mode {
 const struct wg_mode *wg_mode_find(const char *name);
 
 struct wg_run_options {
-    const char *suite_binary;
+    char *const *suite_argv;            /* as of wg_suite_client_start() */
     struct wg_plan *plan;               /* with its selection made */
     const struct wg_mode *const *modes; /* NULL-terminated; one round each, in order */
     long repeat;                        /* how often the list of modes is gone through */

@@ -139,12 +139,12 @@ static void fill_environment(struct wg_strv *env)
     wg_strv_setenv(env, "LD_BIND_NOW", "1");
 }
 
-int wg_suite_client_start(const char *binary, int stderr_fd, int timeout_ms,
+int wg_suite_client_start(char *const *argv, int stderr_fd, int timeout_ms,
                           struct wg_suite_client **ret_client, struct wg_err *err)
 {
     int rc = -1;
     int pair[2] = {-1, -1};
-    struct wg_strv argv = {0}, env = {0};
+    struct wg_strv env = {0};
     struct wg_suite_client *client = wg_calloc(1, sizeof *client);
     client->fd = -1;
     client->packet = wg_malloc(WG_LIMIT_PACKET);
@@ -153,11 +153,10 @@ int wg_suite_client_start(const char *binary, int stderr_fd, int timeout_ms,
         goto out;
     }
     client->fd = pair[0];
-    wg_strv_push(&argv, binary);
     fill_environment(&env);
     struct wg_process_options options = WG_PROCESS_OPTIONS_INIT;
     struct wg_fd_map map = {.parent_fd = pair[1], .child_fd = CHILD_CONTROL_FD};
-    options.argv = argv.items;
+    options.argv = argv;
     options.envp = env.items;
     options.fds = &map;
     options.fd_count = 1;
@@ -177,10 +176,11 @@ int wg_suite_client_start(const char *binary, int stderr_fd, int timeout_ms,
 out:
     if (pair[1] >= 0)
         close(pair[1]);
-    wg_strv_finish(&argv);
     wg_strv_finish(&env);
     wg_suite_client_destroy(client);
-    return rc == 0 ? 0 : wg_err_wrap(err, "start suite binary %s", binary);
+    while (argv[1])
+        argv++;
+    return rc == 0 ? 0 : wg_err_wrap(err, "start suite binary %s", argv[0]);
 }
 
 void wg_suite_client_destroy(struct wg_suite_client *client)

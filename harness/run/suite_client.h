@@ -17,9 +17,9 @@
 
 struct wg_suite_client;
 
-/* Starts the binary and waits for its hello (at most `timeout_ms`). Its own output goes to
- * stderr_fd. */
-int wg_suite_client_start(const char *binary, int stderr_fd, int timeout_ms,
+/* Starts the binary and waits for its hello (at most `timeout_ms`). `argv` is the binary, or a
+ * command that becomes it, with the binary as its last word. Its own output goes to stderr_fd. */
+int wg_suite_client_start(char *const *argv, int stderr_fd, int timeout_ms,
                           struct wg_suite_client **ret_client, struct wg_err *err);
 /* Ends it with all its tests. NULL is fine. */
 void wg_suite_client_destroy(struct wg_suite_client *client);

@@ -16,6 +16,7 @@ WALGRIND, EXAMPLES, CC = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[
 SERVER = f"{EXAMPLES}/notes_server.py"
 OPTIONS = (f"--init=python3 {SERVER} init {{data}}", f"--input={SERVER}",
            f"--server=python3 {SERVER} serve {{data}} {{port}}", "--ready=/health", "--no-progress")
+NO_LEAKS = {"LSAN_OPTIONS": "detect_leaks=0"}  # which LeakSanitizer finds by ptrace, and that is taken
 PASS = "printf 'TAP version 13\\n1..1\\nok 1 - nothing\\n'"
 problems = []
 
@@ -26,12 +27,18 @@ def check(claim, holds, shown=""):
         print(f"FAIL {claim}: {shown}")
 
 
+def trace_of(work, *options):
+    return subprocess.run([WALGRIND, "trace", *options], cwd=work, text=True, stdout=subprocess.PIPE,
+                          check=False).stdout
+
+
 class Run:
     """A run to its end, in a directory of its own below `place`."""
 
-    def __init__(self, place, tests, *more, **environment):
+    def __init__(self, place, tests, *more, behind=(), **environment):
         self.work = tempfile.mkdtemp(dir=place)
-        done = subprocess.run([WALGRIND, "run", f"--tests={tests}", *OPTIONS, *more], cwd=self.work, text=True,
+        command = [*behind, WALGRIND, "run", f"--tests={tests}", *OPTIONS, *more]
+        done = subprocess.run(command, cwd=self.work, text=True,
                               env=dict(os.environ, **environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=60, check=False)
         self.code, self.text = done.returncode, done.stdout
@@ -42,6 +49,9 @@ class Run:
 
     def of(self, kind):
         return [event for event in self.events if event["event"] == kind]
+
+    def trace(self, *options):
+        return trace_of(self.work, *options)
 
     def probed(self):
         return (self.of("probed") or [{}])[-1]
@@ -56,10 +66,12 @@ def clean_run(place):
 
 
 def turned_off(place):
-    run = Run(place, f'test -z "$LD_PRELOAD" && {PASS}', "--no-probe")
-    check("--no-probe loads nothing", run.code == 0, run.text)
-    check("and says so", run.probed().get("off") == "--no-probe" and "not covered: --no-probe" in run.text, run.text)
-    check("and leaves no trace", not os.path.exists(f"{run.work}/.walgrind/last/trace"), run.work)
+    for more in ((), ("--trace=both",)):
+        run = Run(place, f'test -z "$LD_PRELOAD" && {PASS}', "--no-probe", *more)
+        check(f"--no-probe loads nothing {more}", run.code == 0, run.text)
+        check("and says so", run.probed().get("off") == "--no-probe" and "not covered: --no-probe" in run.text,
+              run.text)
+        check("and leaves no trace", not os.path.exists(f"{run.work}/.walgrind/last/trace"), run.work)
 
 
 def build_static(place, name, source):
@@ -84,6 +96,27 @@ int main(int argc, char **argv)
     return argc < 2 || execve(argv[1], argv + 1, none);
 }
 """
+FORBIDS = """
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    struct sock_filter code[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_ptrace},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0 || execv(argv[1], argv + 1);
+}
+"""
 POST = ("python3 -c 'import os, urllib.request; urllib.request.urlopen(os.environ[\"WALGRIND_URL\"] + \"/notes\", "
         "b\"{}\")' 2>/dev/null")
 
@@ -103,11 +136,75 @@ def server_without_probe(place):
     program = build_static(place, "launcher", LAUNCHER)
     run = Run(place, f"{POST}; {PASS}", f"--server={program} /usr/bin/python3 {SERVER} serve {{data}} {{port}}")
     pid = run.of("unit-started")[0]["server_pid"]
-    shown = subprocess.run([WALGRIND, "trace", f"--pid={pid}"], cwd=run.work, text=True, stdout=subprocess.PIPE,
-                           check=False).stdout
+    shown = run.trace(f"--pid={pid}")
     seen = "notes.db" in shown
     check("a server that the probe was taken from is watched or named", seen != ("without the probe" in run.text),
           (shown[-3000:], run.text))
+
+
+def trace_says_how(place):
+    """--trace: what the probe is loaded into, what the tracer is beside of, for server and tests alike."""
+    rows = (("auto", True, False), ("preload", True, False), ("seccomp", False, True), ("both", True, True))
+    for how, probe, tracer in rows:
+        loaded = 'test -n "$LD_PRELOAD"' if probe else 'test -z "$LD_PRELOAD"'
+        run = Run(place, f"{POST}; {loaded} && {PASS}", f"--trace={how}")
+        check(f"{how}: {loaded}, and the run passes", run.code == 0, run.text)
+        check(f"{how}: all is covered", run.probed().get("not_covered") == [], run.probed())
+        server = run.trace("--pid", str(run.of("unit-started")[0]["server_pid"]))
+        check(f"{how}: the server has notes.db open", "notes.db" in server, run.text)
+        check(f"{how}: the probe in the server", (" sql-" in server) == probe, server[-3000:])
+        check(f"{how}: a tracer beside the server", ("[outside" in server) == tracer, server[-3000:])
+
+
+def tests_are_traced(place):
+    """A file that a test deletes, as each way of watching sees it: by a command, and by a static program in it."""
+    program = build_static(place, "remover", REMOVER)
+    for how, deletes, seen in (("seccomp", "rm", True), ("both", "rm", True), ("preload", "rm", True),
+                               ("seccomp", program, True), ("both", program, True), ("preload", program, False)):
+        run = Run(place, f'{POST}; {deletes} "$WALGRIND_DB_NOTES"; {POST}; {PASS}', f"--trace={how}")
+        named = any(finding["command"].startswith(deletes) for finding in run.of("finding"))
+        gaps = [gap for gap in run.probed().get("not_covered", []) if gap.startswith(deletes)]
+        check(f"{how}: what {deletes} deleted is a finding or not covered", named == seen and (gaps == []) == seen,
+              (run.of("finding"), run.text))
+        check(f"{how}: the run with {deletes} does not pass as clean", run.code == 1 or "not covered" in run.text,
+              run.text)
+
+
+def suite_is_traced(place):
+    """A suite binary, whose tests are forks of it, and the reference server with its check."""
+    work = tempfile.mkdtemp(dir=place)
+    for how, tracer in (("preload", False), ("both", True)):
+        done = subprocess.run([WALGRIND, "run", f"--trace={how}", "--swarm", "--no-progress", "example/*"], cwd=work,
+                              env=dict(os.environ, **NO_LEAKS), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        check(f"{how}: the suite passes", done.returncode == 0 and "not covered" not in done.stdout, done.stdout)
+        shown = trace_of(work, "--view=process").split("== process ")
+        for name in ("walgrind-api-suite", "walgrind-refserver --port", "walgrind-refserver --check"):
+            outside = [part for part in shown if name in part.split("\n")[0] and "[outside" in part]
+            check(f"{how}: a tracer beside {name}", (outside != []) == tracer, [part[:300] for part in shown])
+
+
+def nobody_may_trace(place):
+    """Where neither can work the report says so."""
+    forbids = build_static(place, "forbids", FORBIDS)
+    remover = build_static(place, "remover", REMOVER)
+    for how, tests, uncovered in (("auto", PASS, False), ("preload", PASS, False), ("seccomp", PASS, True),
+                                  ("both", PASS, True), ("auto", f"{remover} nothing; {PASS}", True)):
+        run = Run(place, tests, f"--trace={how}", behind=(forbids,), **NO_LEAKS)
+        refused = [gap for gap in run.probed().get("not_covered", []) if "ptrace" in gap]
+        check(f"{how}: what may not be traced is not covered", (refused != []) == uncovered, run.text)
+        check(f"{how}: the report says so", ("not covered: " in run.text) == uncovered, run.text)
+        check(f"{how}: the run goes on", run.code == 0, run.text)
+
+
+def misspelt(place):
+    work = tempfile.mkdtemp(dir=place)
+    done = subprocess.run([WALGRIND, "run", "--trace=sometimes"], cwd=work, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    expected = "walgrind run: --trace takes one of auto|preload|seccomp|both, not 'sometimes'"
+    said = (done.returncode, done.stderr.splitlines())
+    check("a misspelt value is one line and exit code 2", said == (2, [expected]), said)
+    check("and nothing was run", os.listdir(work) == [], os.listdir(work))
 
 
 def watched_from_outside(place):
@@ -142,8 +239,8 @@ def debugger(place):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="walgrind-run-probe-") as place:
-        for case in (clean_run, turned_off, static_program, server_without_probe, watched_from_outside,
-                     sanitizer_is_asked, debugger):
+        for case in (clean_run, turned_off, static_program, server_without_probe, trace_says_how, tests_are_traced,
+                     suite_is_traced, nobody_may_trace, misspelt, watched_from_outside, sanitizer_is_asked, debugger):
             case(place)
     print(f"the probe in runs: {len(problems)} problems")
     return len(problems) > 0

@@ -19,8 +19,10 @@ Test(repeat, keeps_what_is_under_test_and_drops_the_rest)
     const char *const words[] = {"run",       "--repeat=9", "--server-arg=--break=crash",
                                  "auth",      "-j8",        "--isolate",
                                  "none",      "--timeout",  "3s",
-                                 "--run-dir", "/x",         NULL};
-    cr_expect(eq(str, prefix_of(words), "walgrind run --server-arg=--break=crash --timeout 3s"));
+                                 "--run-dir", "/x",         "--trace=both",
+                                 NULL};
+    cr_expect(eq(str, prefix_of(words),
+                 "walgrind run --server-arg=--break=crash --timeout 3s --trace=both"));
 }
 
 Test(repeat, quotes_words_for_the_shell)

@@ -140,22 +140,21 @@ void run_sample(const struct run_setup *setup, struct wg_model *model)
     struct wg_event_log *log = NULL;
     struct wg_plan plan = {0};
     struct provider provider = {.setup = setup};
+    char *suite[] = {WG_TEST_SUITE_SAMPLE, NULL};
     char directory[] = "/tmp/walgrind-unit-run-XXXXXX";
     cr_assert(mkdtemp(directory) != NULL, "mkdtemp");
     char *events = wg_format("%s/events.jsonl", directory);
     wg_model_init(model);
     cr_assert(eq(int, wg_event_log_create(events, &log, &err), 0), "%s", err.message);
     wg_event_log_listen(log, apply, model);
-    cr_assert(eq(int,
-                 wg_suite_client_start(WG_TEST_SUITE_SAMPLE, STDERR_FILENO, 20000, &client, &err),
-                 0),
-              "%s", err.message);
+    cr_assert(eq(int, wg_suite_client_start(suite, STDERR_FILENO, 20000, &client, &err), 0), "%s",
+              err.message);
     cr_assert(eq(int, wg_suite_client_list(client, 20000, &plan, &err), 0), "%s", err.message);
     cr_assert(eq(int, wg_plan_select(&plan, (char *const *)(const void *)setup->select, &err), 0),
               "%s", err.message);
     const struct wg_mode *modes[] = {wg_mode_find(setup->mode ? setup->mode : "suite"), NULL};
     struct wg_run_options options = {
-        .suite_binary = WG_TEST_SUITE_SAMPLE,
+        .suite_argv = suite,
         .plan = &plan,
         .modes = modes,
         .repeat = 1,

@@ -99,7 +99,8 @@ static int run_ours(const char *binary)
     struct wg_event_log *log = NULL;
     struct wg_plan plan = {0};
     bool ok = wg_event_log_create("events.jsonl", &log, &err) == 0 &&
-              wg_suite_client_start(binary, STDERR_FILENO, TIMEOUT_MS, &client, &err) == 0 &&
+              wg_suite_client_start((char *[]){(char *)binary, NULL}, STDERR_FILENO, TIMEOUT_MS,
+                                    &client, &err) == 0 &&
               wg_suite_client_list(client, TIMEOUT_MS, &plan, &err) == 0 &&
               plan.test_count == TESTS && run_all(client, &plan, log, &err);
     if (!ok)

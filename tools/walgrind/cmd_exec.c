@@ -27,11 +27,7 @@ struct exec_options {
 static const struct wg_option options_table[] = {
     {"output", 'o', WG_OPTION_STRING, offsetof(struct exec_options, output), "DIR",
      "Where to keep the record. Default: a new directory below .walgrind/runs.", 0, 0},
-    {"trace", 0, WG_OPTION_CHOICE, offsetof(struct exec_options, trace),
-     "auto|preload|seccomp|both",
-     "How programs are watched: by the probe, and those that it cannot get into by a tracer (auto, "
-     "the default); by the probe alone; by a tracer at their rare system calls alone; by both.",
-     0, 0},
+    WG_WATCH_OPTION(struct exec_options),
     WG_PERTURB_OPTIONS(struct exec_options),
     {0},
 };
@@ -57,15 +53,6 @@ const struct wg_command wg_command_exec = {
     .options = options_table,
     .run = exec_command,
 };
-
-/* The value of --trace. */
-static enum wg_watch_how how_of(const char *word)
-{
-    return strcmp(word, "preload") == 0   ? WG_WATCH_PRELOAD
-           : strcmp(word, "seccomp") == 0 ? WG_WATCH_SECCOMP
-           : strcmp(word, "both") == 0    ? WG_WATCH_BOTH
-                                          : WG_WATCH_AUTO;
-}
 
 /* Names what was not seen. */
 static void print_gaps(const struct wg_trace *trace, const char *program)
@@ -141,7 +128,7 @@ static long print_findings(const struct wg_trace *trace, const char *run, struct
 static int exec_command(int argc, char **argv)
 {
     struct wg_err err = WG_ERR_INIT;
-    struct exec_options options = {.trace = "auto"};
+    struct exec_options options = {.trace = WG_WATCH_DEFAULT};
     struct wg_strv command = {0};
     struct wg_run_directory run = {0};
     struct wg_trace *trace = NULL;
@@ -158,8 +145,8 @@ static int exec_command(int argc, char **argv)
         traces = wg_format("%s/trace", run.path);
         program = wg_process_find(command.items[0]);
         wg_perturb_apply(&options.perturb);
-        if (wg_watch_begin(traces, &err) == 0 &&
-            wg_watch_command(how_of(options.trace), &command, &err) == 0)
+        enum wg_watch_how how = wg_watch_how_of(options.trace);
+        if (wg_watch_begin(traces, how, &err) == 0 && wg_watch_command(how, &command, &err) == 0)
             status = wg_foreground_run(command.items, &err);
     }
     if (status < 0 || wg_trace_open(traces, &trace, &err) != 0) {

@@ -88,7 +88,8 @@ static int list(int argc, char **argv)
     if (parsed > 0)
         goto out;
     if (parsed < 0 || wg_locate_suite(options.suite_binary, &binary, &err) != 0 ||
-        wg_suite_client_start(binary, STDERR_FILENO, SUITE_TIMEOUT_MS, &client, &err) != 0 ||
+        wg_suite_client_start((char *[]){binary, NULL}, STDERR_FILENO, SUITE_TIMEOUT_MS, &client,
+                              &err) != 0 ||
         wg_suite_client_list(client, SUITE_TIMEOUT_MS, &plan, &err) != 0 ||
         wg_selection_apply(&options.selection, wg_selection_history(&options.selection, true),
                            patterns.items, &plan, &err) != 0) {

@@ -65,9 +65,9 @@ const struct wg_command wg_command_run = {
 struct session {
     struct wg_run_config options;
     struct wg_strv patterns;
-    char *suite_binary, *refserver;
+    char *refserver;
     char *repeat_prefix;
-    struct wg_strv server_argv, server_env, init_argv, check_argv, inputs;
+    struct wg_strv suite_argv, server_argv, server_env, init_argv, check_argv, inputs;
     const char *ready_path;
     struct wg_template *tmpl;
     struct wg_sandbox *sandbox;
@@ -100,13 +100,13 @@ static void session_finish(struct session *session)
     if (session->interrupt_fd >= 0)
         close(session->interrupt_fd);
     wg_strv_finish(&session->patterns);
+    wg_strv_finish(&session->suite_argv);
     wg_strv_finish(&session->server_argv);
     wg_strv_finish(&session->server_env);
     wg_strv_finish(&session->init_argv);
     wg_strv_finish(&session->check_argv);
     wg_strv_finish(&session->inputs);
     wg_run_config_finish(&session->options);
-    free(session->suite_binary);
     free(session->refserver);
     free(session->repeat_prefix);
 }
@@ -216,7 +216,12 @@ static int choose_server(struct session *session, struct wg_err *err)
 static int open_suite(struct session *session, struct wg_err *err)
 {
     struct wg_run_config *options = &session->options;
-    if (!options->tests && wg_locate_suite(options->suite_binary, &session->suite_binary, err) != 0)
+    char *binary = NULL;
+    if (!options->tests && wg_locate_suite(options->suite_binary, &binary, err) != 0)
+        return -1;
+    if (binary)
+        wg_strv_take(&session->suite_argv, binary);
+    if (wg_run_probe_command(&session->probe, &session->suite_argv, err) != 0)
         return -1;
     session->suite_log_fd =
         open(session->directory.suite_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
@@ -224,7 +229,7 @@ static int open_suite(struct session *session, struct wg_err *err)
         return wg_err_errno(err, "create %s", session->directory.suite_log);
     if (options->tests)
         return 0;
-    return wg_suite_client_start(session->suite_binary, session->suite_log_fd, SUITE_TIMEOUT_MS,
+    return wg_suite_client_start(session->suite_argv.items, session->suite_log_fd, SUITE_TIMEOUT_MS,
                                  &session->client, err);
 }
 
@@ -364,7 +369,8 @@ static int load_probe(struct session *session, struct wg_err *err)
 {
     struct wg_run_probe *probe = &session->probe;
     const struct wg_perturb_options *perturb = &session->options.perturb;
-    wg_run_probe_begin(probe, why_unwatched(&session->options), &session->directory);
+    wg_run_probe_begin(probe, wg_watch_how_of(session->options.trace),
+                       why_unwatched(&session->options), &session->directory);
     wg_perturb_apply(perturb);
     if (probe->off && wg_perturb_is_set(perturb) && !wg_watch_is_watched())
         return wg_err_set(err, WG_ERR_STATE, "%s", probe->off);
@@ -389,6 +395,15 @@ static void print_perturbations(const struct session *session)
     wg_trace_destroy(trace);
 }
 
+/* After the template is made: what it is made with is part of its name. */
+static int watch_servers(struct session *session, struct wg_err *err)
+{
+    const struct wg_run_probe *probe = &session->probe;
+    return wg_run_probe_command(probe, &session->server_argv, err) == 0
+               ? wg_run_probe_command(probe, &session->check_argv, err)
+               : -1;
+}
+
 static int prepare(struct session *session, struct wg_err *err)
 {
     struct wg_reaped reaped;
@@ -398,7 +413,7 @@ static int prepare(struct session *session, struct wg_err *err)
         wg_run_directory_create(session->options.run_directory, &session->directory, err) != 0 ||
         load_probe(session, err) != 0 || open_suite(session, err) != 0 ||
         select_tests(session, err) != 0 || build_template(session, err) != 0 ||
-        open_record(session, err) != 0) {
+        watch_servers(session, err) != 0 || open_record(session, err) != 0) {
         wg_run_directory_discard(&session->directory);
         return -1;
     }
@@ -455,7 +470,7 @@ static int execute(struct session *session, struct wg_err *err)
         wg_keys_open(&keys);
     struct stress stress = {session, wg_deadline_in_ms(options->stress_ms)};
     struct wg_run_options run_options = {
-        .suite_binary = session->suite_binary,
+        .suite_argv = session->suite_argv.items,
         .plan = &session->plan,
         .modes = modes,
         .repeat = options->repeat,
@@ -479,8 +494,8 @@ static int execute(struct session *session, struct wg_err *err)
         .suite_stderr_fd = session->suite_log_fd,
     };
     if (options->tests)
-        return wg_run_tests_execute(options->tests, &run_options, &session->directory, session->log,
-                                    err);
+        return wg_run_tests_execute(options->tests, &run_options, &session->directory,
+                                    &session->probe, session->log, err);
     struct wg_suite_client *client = session->client;
     session->client = NULL;
     int rc = wg_run(&run_options, client, session->log, err);

@@ -11,10 +11,10 @@
 #define COMMAND_MAX (64u << 10)
 
 /* Options of `walgrind run` that belong to the thing under test; all take a value. */
-static const char *const kept[] = {"suite-binary", "server", "server-url", "init",
-                                   "input",        "ready",  "server-arg", "init-arg",
-                                   "server-env",   "reset",  "check",      "timeout",
-                                   "tests",        "config", "profile",    "ready-timeout"};
+static const char *const kept[] = {
+    "suite-binary", "server",   "server-url", "init",          "input", "ready",
+    "server-arg",   "init-arg", "server-env", "reset",         "check", "timeout",
+    "tests",        "config",   "profile",    "ready-timeout", "trace"};
 
 static bool is_kept(const char *name, size_t length)
 {

@@ -7,6 +7,7 @@
 #include "harness/run/runner.h"
 #include "tools/walgrind/config.h"
 #include "tools/walgrind/run_tests.h"
+#include "tools/walgrind/watch.h"
 
 #include <unistd.h>
 
@@ -110,6 +111,7 @@ const struct wg_option wg_run_config_options[] = {
      "Watch what server and tests do to database files, and fail when something was wrong, as "
      "'walgrind exec' does (--no-probe: do not; nor with --server-url, where no files are known).",
      0, 0},
+    WG_WATCH_OPTION(struct wg_run_config),
     {"progress", 0, WG_OPTION_FLAG, OPTION(progress), NULL,
      "Show progress on stderr (--no-progress: do not).", 0, 0},
     {"config", 0, WG_OPTION_STRING, OPTION(config), "FILE",
@@ -126,6 +128,7 @@ static const struct wg_run_config defaults = {
     .ready_timeout_ms = WG_DEFAULT_READY_TIMEOUT_MS,
     .selection = {.slow_ms = WG_DEFAULT_SLOW_MS},
     .copies = 1,
+    .trace = WG_WATCH_DEFAULT,
     .files = true,
     .probe = true,
     .progress = true,

@@ -42,6 +42,7 @@ struct wg_run_config {
     struct wg_strv server_env;
     const char *reset;
     const char *check;
+    const char *trace;
     struct wg_perturb_options perturb;
     bool files;
     bool probe;

@@ -10,7 +10,6 @@
 #include "harness/report/model.h"
 #include "harness/sys/process.h"
 #include "harness/sys/tree.h"
-#include "tools/walgrind/watch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,11 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
-void wg_run_probe_begin(struct wg_run_probe *probe, const char *unwanted,
+void wg_run_probe_begin(struct wg_run_probe *probe, enum wg_watch_how how, const char *unwanted,
                         const struct wg_run_directory *directory)
 {
     struct wg_err err = WG_ERR_INIT;
-    *probe = (struct wg_run_probe){.events = directory->events};
+    *probe = (struct wg_run_probe){.how = how, .events = directory->events};
     if (unwanted)
         probe->off = wg_strdup(unwanted);
     else if (wg_watch_is_watched())
@@ -32,8 +31,14 @@ void wg_run_probe_begin(struct wg_run_probe *probe, const char *unwanted,
     if (probe->off)
         return;
     probe->traces = wg_format("%s/trace", directory->path);
-    if (wg_watch_begin(probe->traces, &err) != 0)
+    if (wg_watch_begin(probe->traces, how, &err) != 0)
         probe->off = wg_strdup(err.message);
+}
+
+int wg_run_probe_command(const struct wg_run_probe *probe, struct wg_strv *command,
+                         struct wg_err *err)
+{
+    return probe->off || command->count == 0 ? 0 : wg_watch_command(probe->how, command, err);
 }
 
 void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run_probe.h - the probe in the server, the tests and every child of a `walgrind run`.
+ * run_probe.h - the probe, or a tracer, for the server, the tests and every child of a `walgrind
+ * run`.
  *
  * Traces lie in RUN/trace. When the tests are over, what they show is joined with the events of the
  * run and becomes events itself: a "finding" each, and "probed", which says what was watched and
@@ -16,11 +17,13 @@
 #include "harness/diag/run_log.h"
 #include "harness/run/event_log.h"
 #include "tools/walgrind/run_directory.h"
+#include "tools/walgrind/watch.h"
 
 #include <stdint.h>
 
 struct wg_run_probe {
-    char *off;               /* why there is none; NULL when there is one */
+    char *off; /* why there is none; NULL when there is one */
+    enum wg_watch_how how;
     char *traces;            /* directory */
     const char *events;      /* file of the run's events */
     struct wg_strv programs; /* that the run starts itself */
@@ -32,11 +35,14 @@ struct wg_run_probe {
 };
 
 /*
- * Lets everything that is started from now on load the probe, unless `unwanted` says why not or
- * that is not possible, which is no error but said in the report. `directory` is borrowed.
+ * Has everything that is started from now on watched, unless `unwanted` says why not or that is not
+ * possible, which is no error but said in the report. `directory` is borrowed.
  */
-void wg_run_probe_begin(struct wg_run_probe *probe, const char *unwanted,
+void wg_run_probe_begin(struct wg_run_probe *probe, enum wg_watch_how how, const char *unwanted,
                         const struct wg_run_directory *directory);
+/* Makes of a command that the run starts one that is watched as wanted; none is fine. */
+int wg_run_probe_command(const struct wg_run_probe *probe, struct wg_strv *command,
+                         struct wg_err *err);
 /* A program that the run starts: named in the report when the probe does not get into it. */
 void wg_run_probe_add_program(struct wg_run_probe *probe, const char *name);
 /* Something that cannot be watched, and why. */

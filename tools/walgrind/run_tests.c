@@ -42,17 +42,21 @@ int wg_run_tests_check(const struct wg_run_config *given, const struct wg_strv *
 }
 
 int wg_run_tests_execute(const char *tests, const struct wg_run_options *options,
-                         const struct wg_run_directory *directory, struct wg_event_log *log,
-                         struct wg_err *err)
+                         const struct wg_run_directory *directory, const struct wg_run_probe *probe,
+                         struct wg_event_log *log, struct wg_err *err)
 {
     struct wg_strv argv = {0};
+    int rc = -1;
     wg_shell_server_command(tests, &argv);
+    if (wg_run_probe_command(probe, &argv, err) != 0)
+        goto out;
     const struct wg_foreign_command command = {
         .argv = argv.items,
         .junit_path = strstr(tests, "{junit}") ? directory->tests_xml : NULL,
         .log_path = directory->suite_log,
     };
-    int rc = wg_foreign_run(options, &command, log, err);
+    rc = wg_foreign_run(options, &command, log, err);
+out:
     wg_strv_finish(&argv);
     return rc;
 }

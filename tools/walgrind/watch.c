@@ -30,7 +30,15 @@ bool wg_watch_is_watched(void)
     return traces && *traces;
 }
 
-int wg_watch_begin(const char *traces, struct wg_err *err)
+enum wg_watch_how wg_watch_how_of(const char *word)
+{
+    return strcmp(word, "preload") == 0   ? WG_WATCH_PRELOAD
+           : strcmp(word, "seccomp") == 0 ? WG_WATCH_SECCOMP
+           : strcmp(word, "both") == 0    ? WG_WATCH_BOTH
+                                          : WG_WATCH_AUTO;
+}
+
+int wg_watch_begin(const char *traces, enum wg_watch_how how, struct wg_err *err)
 {
     char *probe = NULL, *tracer = NULL;
     if (wg_locate_probe(&probe, err) != 0 || wg_locate_tracer(&tracer, err) != 0) {
@@ -42,12 +50,16 @@ int wg_watch_begin(const char *traces, struct wg_err *err)
      * make files of their own; each file is its owner's alone. */
     if (rc == 0 && geteuid() == 0 && chmod(traces, 01777) != 0)
         rc = wg_err_errno(err, "chmod %s", traces);
-    if (rc == 0) {
+    if (rc == 0 && how != WG_WATCH_SECCOMP) {
         set_joined("LD_PRELOAD", probe, true);
         set_joined("ASAN_OPTIONS", "verify_asan_link_order=0", false);
-        setenv(WG_TRACE_DIR_ENV, traces, 1);
-        setenv(WG_TRACER_ENV, tracer, 1);
     }
+    if (rc == 0) {
+        setenv(WG_TRACE_DIR_ENV, traces, 1);
+        unsetenv(WG_TRACER_ENV);
+    }
+    if (rc == 0 && how == WG_WATCH_AUTO)
+        setenv(WG_TRACER_ENV, tracer, 1);
     free(tracer);
     free(probe);
     return rc;
@@ -72,19 +84,6 @@ static const char *obstacle(const char *path)
     return why;
 }
 
-/* Takes the first entry out of LD_PRELOAD, which is the probe. */
-static void unload_probe(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-    const char *rest = preload ? strchr(preload, ':') : NULL;
-    char *others = wg_strdup(rest ? rest + 1 : "");
-    if (*others)
-        setenv("LD_PRELOAD", others, 1);
-    else
-        unsetenv("LD_PRELOAD");
-    free(others);
-}
-
 int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_err *err)
 {
     char *tracer = NULL;
@@ -92,10 +91,6 @@ int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_e
     const char *why = program ? obstacle(program) : NULL;
     bool wanted = how == WG_WATCH_SECCOMP || how == WG_WATCH_BOTH ||
                   (how == WG_WATCH_AUTO && why && why != wg_probe_is_32_bit);
-    if (how != WG_WATCH_AUTO)
-        unsetenv(WG_TRACER_ENV);
-    if (how == WG_WATCH_SECCOMP)
-        unload_probe();
     /* A command that is not there is left to whoever runs it, who says so. */
     if (wanted && program && access(program, X_OK) == 0) {
         if (wg_locate_tracer(&tracer, err) != 0) {
