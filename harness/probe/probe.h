@@ -20,7 +20,7 @@
  *   overlay.c   mappings on overlayfs that show what the file was
  *   known.c     what needs no state: names, the meaning of lock bytes, programs without a loader
  *   origin.c    who called: SQLite or other code, modules, native stacks
- *   script.c    the Python frames of the calling thread
+ *   script_*.c  the frames of Python and JavaScript in the calling thread (script.h)
  *   handover.c  programs that it cannot get into get a tracer
  *   note.c      from a call and its state to a record
  *   sql_*.c     libraries, connections and statements of SQLite (sql.h)

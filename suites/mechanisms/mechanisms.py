@@ -8,8 +8,9 @@
 A row is a detector's id, a program that does the wrong thing, one that does the right thing, and the call that is to
 be named. Each program runs in a process of its own under `walgrind exec`. The bad one must give exactly that finding
 (and those that CONSEQUENCES allows), with the call and the pid of the process that announced itself as the culprit, in
-the file `culprit` of its directory; the control must give none. Rows of Python programs are those of the modules in
-MODULES; C programs tell theirs (programs.c), those for Node are in programs.cjs. Prints one line per failed check and
+the file `culprit` of its directory, and for Node the line of JavaScript; the control must give none. Rows of Python
+programs are those of the modules in MODULES; C programs tell theirs (programs.c), those for Node are in programs.cjs.
+Prints one line per failed check and
 exits with 1. To add a mechanism: two functions and a row.
 """
 import argparse
@@ -30,8 +31,8 @@ MODULES = ("files", "limits", "overlay", "sql")
 # What else a mechanism may lead to.
 CONSEQUENCES = {"wal-unlink-by-sqlite": {"close-drops-locks"}}
 
-# `bad` and `control` are commands; `call` may name several, of which one is made.
-Row = namedtuple("Row", "id language name bad control_name control call")
+# `bad` and `control` are commands; `call` may name several, of which one is made; `place` is FILE:LINE or None.
+Row = namedtuple("Row", "id language name bad control_name control call place", defaults=(None,))
 Found = namedtuple("Found", "findings pid")  # pid: as announced, None when nobody did
 
 
@@ -48,15 +49,15 @@ def python_rows():
 
 
 def listed_rows(language, command):
-    """Rows that a program prints: ID BAD CONTROL CALL a line. None when it cannot run here."""
+    """Rows that a program prints: ID BAD CONTROL CALL [PLACE] a line. None when it cannot run here."""
     done = subprocess.run(command + ["--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode == CANNOT:
         print(f"no {language}: {done.stderr.strip()}")
         return
     done.check_returncode()
     for line in done.stdout.splitlines():
-        name, bad, control, call = line.split()
-        yield Row(name, language, bad, command + [bad], control, command + [control], call.split("|"))
+        name, bad, control, call, *place = line.split()
+        yield Row(name, language, bad, command + [bad], control, command + [control], call.split("|"), *place)
 
 
 def examine(walgrind, command, place):
@@ -77,6 +78,12 @@ def examine(walgrind, command, place):
         return Found(findings, int(file.read()))
 
 
+def is_at(place, frames):
+    """The innermost frame that is not Node's own is at FILE:LINE."""
+    own = [frame for frame in (frames or "").splitlines() if not frame.startswith("node:")]
+    return bool(own) and os.path.basename(own[0].split(" ")[0]) == place
+
+
 def problems_of(walgrind, row, place):
     """What is wrong with the findings of a row's two programs, as sentences."""
     bad = examine(walgrind, row.bad, place + "-bad")
@@ -85,9 +92,12 @@ def problems_of(walgrind, row, place):
     culprits = [(finding["pid"], finding["call"]) for finding in bad.findings if finding["id"] == row.id]
     where = f"{row.language} {row.name}"
     right = any(call in row.call and (bad.pid == pid or row.id in CONSEQUENCES) for pid, call in culprits)
+    places = [finding["where"] for finding in bad.findings if finding["id"] == row.id]
     claims = ((f"{where} is {row.id}, not {sorted(ids)}", culprits),
               (f"{where}: nothing but {row.id}, not {sorted(ids)}", ids <= {row.id} | CONSEQUENCES.get(row.id, set())),
               (f"{where}: the culprit is {bad.pid} by {row.call}, not {culprits}", right),
+              (f"{where}: the place is {row.place}, not {places}",
+               not row.place or any(is_at(row.place, frames) for frames in places)),
               (f"{row.language} {row.control_name} is clean, not {[finding['id'] for finding in control.findings]}",
                not control.findings))
     shutil.rmtree(place + "-bad", ignore_errors=True)

@@ -3,12 +3,13 @@
 // SQLite of its own (tools/fetch).
 //
 //     programs.cjs NAME         the program of that name, in the current directory
-//     programs.cjs --list       ID BAD CONTROL CALL, a line for each row; exit code 77 when the driver does not load
+//     programs.cjs --list       ID BAD CONTROL CALL PLACE, a line for each row; exit code 77 when the driver does not load
 //     programs.cjs --versions   Node's and SQLite's
 //     programs.cjs --healthy    what an application does all day
 //     programs.cjs --shared     what one of several processes does with a database of all
 //
-// To add one: two functions and a row in ROWS.
+// To add one: two functions and a row in ROWS. PLACE is the FILE:LINE of the wrong call: the line in the function that
+// says `culprit`, or the first line of what another process was given to run; missing where no frames are taken.
 "use strict";
 const { spawnSync } = require("node:child_process");
 const fs = require("node:fs");
@@ -57,7 +58,7 @@ const programs = {
   copiesInProcess() {
     const connection = connect();
     accuse(process.pid);
-    fs.copyFileSync(DB, "copy.db");
+    fs.copyFileSync(DB, "copy.db"); // culprit
     use(connection);
   },
   copiesElsewhere() {
@@ -69,7 +70,7 @@ const programs = {
     const connection = connect("delete");
     connection.exec("BEGIN IMMEDIATE");
     accuse(process.pid);
-    fs.readFileSync(DB);
+    fs.readFileSync(DB); // culprit
     connection.exec("ROLLBACK");
   },
   readsBefore() {
@@ -92,7 +93,7 @@ const programs = {
   removesOwnFiles() {
     const connection = connect();
     accuse(process.pid);
-    fs.rmSync(DB);
+    fs.rmSync(DB); // culprit
     use(connection);
   },
   removesOwnFilesWhenClosed() {
@@ -193,9 +194,18 @@ function shared() {
   connection.close();
 }
 
+function placeOf(name) {
+  const lines = fs.readFileSync(__filename, "utf8").split("\n");
+  const first = lines.indexOf(`  ${name}() {`);
+  const last = lines.indexOf("  },", first);
+  const line = lines.findIndex((text, index) => index > first && index < last && text.endsWith("// culprit"));
+  if (line >= 0) return `${path.basename(__filename)}:${line + 1}`;
+  return lines.slice(first, last).some((text) => text.includes("otherProcess(")) ? "[eval]:1" : "";
+}
+
 const word = process.argv[2];
 if (word === "--list") {
-  for (const row of ROWS) console.log(row.join(" "));
+  for (const row of ROWS) console.log([...row, placeOf(row[1])].join(" "));
 } else if (word === "--versions") {
   const row = new DatabaseSync(":memory:").prepare("SELECT sqlite_version() AS version").get();
   console.log(`Node ${process.version}, SQLite ${row.version}`);
