@@ -246,6 +246,15 @@ void expect_finding(struct wg_dbset *set, const char *text)
     wg_verify_report_finish(&report);
 }
 
+static void put_hex(const unsigned char *bytes, int count, struct wg_buf *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < count; i++) {
+        char hex[2] = {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
+        wg_buf_append(out, hex, sizeof hex);
+    }
+}
+
 static void dump_rows(sqlite3 *db, const char *sql, struct wg_buf *out)
 {
     sqlite3_stmt *statement = NULL;
@@ -256,8 +265,7 @@ static void dump_rows(sqlite3 *db, const char *sql, struct wg_buf *out)
         for (int i = 0; i < sqlite3_column_count(statement); i++) {
             const unsigned char *bytes = sqlite3_column_blob(statement, i);
             wg_buf_printf(out, "%d:", sqlite3_column_type(statement, i));
-            for (int k = 0; k < sqlite3_column_bytes(statement, i); k++)
-                wg_buf_printf(out, "%02x", bytes[k]);
+            put_hex(bytes, sqlite3_column_bytes(statement, i), out);
             wg_buf_puts(out, "|");
         }
         wg_buf_puts(out, "\n");
