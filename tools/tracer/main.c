@@ -19,6 +19,7 @@
 #include "harness/tracer/filter.h"
 #include "harness/tracer/tracer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -159,6 +160,20 @@ static void tell(const char *traces, const char *file, const char *what)
     wg_trace_writer_destroy(writer);
 }
 
+/* A script that does not say whose it is, as execvp() runs it for a command. Returns when it
+ * cannot. There is room before FILE for the shell, which takes the place of the name. */
+static void run_script(int argc, char **argv)
+{
+    static char shell[] = "/bin/sh";
+    char *file = argv[2];
+    argv[2] = shell;
+    argv[3] = file;
+    assert(argv[argc] == NULL);
+    execv(shell, argv + 2);
+    argv[2] = file;
+    errno = ENOEXEC;
+}
+
 int main(int argc, char **argv)
 {
     struct answer answer;
@@ -179,6 +194,8 @@ int main(int argc, char **argv)
             tell(traces, argv[2], answer.what);
     }
     execv(argv[2], argv + 3);
+    if (errno == ENOEXEC && strcmp(argv[1], "all") == 0)
+        run_script(argc, argv);
     fprintf(stderr, "walgrind: cannot run %s: %s\n", argv[2], strerror(errno));
     return errno == ENOENT ? 127 : 126;
 }
