@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -172,6 +173,26 @@ static void drop_environment(const struct environment *environment)
     errno = saved_errno;
 }
 
+/*
+ * A vfork child has its memory from its parent, and after exec nobody of it is left to give it
+ * back. What it took for its exec is therefore kept in mind by its thread, which is that of its
+ * parent and goes on when the exec is over; the next exec or spawn of the thread gives it back.
+ */
+static __thread struct left_over {
+    void *memory;
+    size_t size;
+} left_over[2];
+
+static void drop_left_over(void)
+{
+    int saved_errno = errno;
+    for (size_t i = 0; i < sizeof left_over / sizeof left_over[0]; i++)
+        if (left_over[i].memory)
+            munmap(left_over[i].memory, left_over[i].size);
+    memset(left_over, 0, sizeof left_over);
+    errno = saved_errno;
+}
+
 static uint32_t join(char *const *list, uint16_t *flags)
 {
     char text[512];
@@ -211,6 +232,7 @@ static int exec_noted(enum wg_trace_call call, const void *caller, int fd, const
     struct environment environment;
     bool own_file = wg_probe.fd_max != 0 && wg_probe_live();
     bool in_vfork = own_file && wg_probe_in_vfork();
+    drop_left_over();
     make_environment(&environment, list);
     if (own_file) {
         begin_exec(&note, call, caller, path, arguments);
@@ -220,10 +242,15 @@ static int exec_noted(enum wg_trace_call call, const void *caller, int fd, const
     }
     struct wg_handover handover;
     wg_handover_begin(&handover, path, call == WG_CALL_none, arguments);
+    if (in_vfork) {
+        left_over[0] = (struct left_over){environment.memory, environment.size};
+        left_over[1] = (struct left_over){handover.memory, handover.size};
+    }
     int result = call == WG_CALL_fexecve ? WG_REAL(fexecve)(fd, arguments, environment.list)
                  : call == WG_CALL_none
                      ? WG_REAL(execvpe)(handover.file, handover.arguments, environment.list)
                      : WG_REAL(execve)(handover.file, handover.arguments, environment.list);
+    memset(left_over, 0, sizeof left_over);
     wg_handover_end(&handover);
     drop_environment(&environment);
     if (own_file) {
@@ -264,6 +291,66 @@ int wg_call_execvpe(const char *file, char *const arguments[], char *const list[
     return exec_noted(WG_CALL_none, WG_CALLER(), -1, file, arguments, list);
 }
 
+/*
+ * libc's own functions with a list of arguments call no other by name. The array is made on the
+ * stack, as libc does. Counts up to the NULL; the arguments behind it are left in `rest`.
+ */
+static size_t count_arguments(const char *first, va_list *rest)
+{
+    size_t count = 0;
+    for (const char *each = first; each; each = va_arg(*rest, const char *))
+        count++;
+    return count;
+}
+
+static void take_arguments(char **list, const char *first, va_list *rest)
+{
+    const char *each = first;
+    for (; each; each = va_arg(*rest, const char *))
+        *list++ = (char *)each;
+    *list = NULL;
+}
+
+int wg_call_execl(const char *path, const char *first, ...) WG_STANDS_FOR("execl");
+int wg_call_execl(const char *path, const char *first, ...)
+{
+    va_list rest;
+    va_start(rest, first);
+    char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
+    va_end(rest);
+    va_start(rest, first);
+    take_arguments(list, first, &rest);
+    va_end(rest);
+    return exec_noted(WG_CALL_execve, WG_CALLER(), -1, path, list, environ);
+}
+
+int wg_call_execlp(const char *file, const char *first, ...) WG_STANDS_FOR("execlp");
+int wg_call_execlp(const char *file, const char *first, ...)
+{
+    va_list rest;
+    va_start(rest, first);
+    char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
+    va_end(rest);
+    va_start(rest, first);
+    take_arguments(list, first, &rest);
+    va_end(rest);
+    return exec_noted(WG_CALL_none, WG_CALLER(), -1, file, list, environ);
+}
+
+int wg_call_execle(const char *path, const char *first, ...) WG_STANDS_FOR("execle");
+int wg_call_execle(const char *path, const char *first, ...)
+{
+    va_list rest;
+    va_start(rest, first);
+    char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
+    va_end(rest);
+    va_start(rest, first);
+    take_arguments(list, first, &rest);
+    char *const *variables = va_arg(rest, char *const *);
+    va_end(rest);
+    return exec_noted(WG_CALL_execve, WG_CALLER(), -1, path, list, variables);
+}
+
 int wg_call_fexecve(int fd, char *const arguments[], char *const list[]) WG_STANDS_FOR("fexecve");
 int wg_call_fexecve(int fd, char *const arguments[], char *const list[])
 {
@@ -293,6 +380,7 @@ static int spawn(enum wg_trace_call call, const void *caller, spawn_fn *real, pi
 {
     struct environment environment;
     pid_t child = 0;
+    drop_left_over();
     make_environment(&environment, list);
     struct wg_handover handover;
     wg_handover_begin(&handover, file, call == WG_CALL_posix_spawnp, arguments);

@@ -324,6 +324,41 @@ def a_program_with_raised_rights_is_not_covered(place):
     return problems
 
 
+@check
+def a_script_that_names_no_shell_runs_as_ever(place):
+    problems = []
+    for how in ("auto", "seccomp", "both"):
+        place.clean()
+        place.database()
+        with open(place.within("script"), "w", encoding="ascii") as file:
+            file.write('test "$1" = one && rm app.db; exit 4\n')
+        os.chmod(place.within("script"), 0o755)
+        code, said, _findings = place.run("./script", "one", options=(f"--trace={how}",))
+        if code != 4 or "not covered" in said or not lines_of(place.trace(), " unlink", "app.db"):
+            problems.append(f"{how}: {code}, {said!r}")
+    return problems
+
+
+EXECL = ("import ctypes, sys\n"
+         "libc, program, deed = ctypes.CDLL(None), sys.argv[2].encode(), sys.argv[3].encode()\n"
+         "getattr(libc, sys.argv[1])(program, program, deed, None, (ctypes.c_char_p * 1)(None))\n")
+
+
+@check
+def a_program_is_traced_however_it_is_started(place):
+    """libc makes an array of the arguments of execl() itself, and then calls what nobody else can."""
+    problems = []
+    for function in ("execl", "execlp", "execle"):
+        for program, deed in ((PLAIN, "unlinks_database"), (shutil.which("rm"), "app.db")):
+            place.clean()
+            place.database()
+            code, said, _findings = place.run(sys.executable, "-c", EXECL, function, program, deed)
+            trace = place.trace()
+            if code != 0 or not lines_of(trace, " unlink", "app.db") or not lines_of(trace, " exec ", program):
+                problems.append(f"{function} {program}: {code}, {said!r}, {trace[-500:]}")
+    return problems
+
+
 CHROOT = ("import os, sqlite3, sys\n"
           "if os.fork() == 0:\n"
           "    sqlite3.connect('app.db').execute('CREATE TABLE t(a)')\n"  # so that its trace is begun

@@ -123,7 +123,8 @@ Test(probe, programs_go_on_as_without_it)
 {
     const char *deeds[] = {
         "errno",  "close-everything", "many-threads", "fork-storm", "small-files",
-        "chroot", "handler",          "signals",      "nobody",     "beside-another-library"};
+        "chroot", "handler",          "signals",      "nobody",     "beside-another-library",
+        "vfork"};
     for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
         struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, deeds[i], NULL);
         cr_expect(zero(int, watched.status), "%s: status %x", deeds[i], watched.status);

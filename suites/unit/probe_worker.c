@@ -263,6 +263,33 @@ static void beside_another_library(const char *path)
     close(fd);
 }
 
+static long pages(void)
+{
+    long count = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    must(file != NULL && fscanf(file, "%ld", &count) == 1 && fclose(file) == 0);
+    return count;
+}
+
+/* A vfork child has its memory from its parent: what it needs for exec is not the parent's loss. */
+static void vfork_with_environment(const char *path)
+{
+    char *command[] = {(char[]){"/bin/true"}, NULL};
+    char *own[] = {(char[]){"OWN=1"}, NULL};
+    healthy(path);
+    long before = 0;
+    for (int i = 0; i < 400; i++) {
+        pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
+        if (pid == 0) {
+            execve(command[0], command, own);
+            _exit(9);
+        }
+        must_end_well(pid);
+        before = i == 10 ? pages() : before;
+    }
+    must(pages() - before < 100);
+}
+
 static const struct deed deeds[] = {
     {"healthy", healthy},
     {"read-beside", read_beside},
@@ -281,6 +308,7 @@ static const struct deed deeds[] = {
     {"signals", under_signals},
     {"nobody", as_nobody},
     {"beside-another-library", beside_another_library},
+    {"vfork", vfork_with_environment},
     {0},
 };
 
