@@ -231,7 +231,8 @@ static bool run_point(struct troupe *troupe, const struct point *point)
     return fired;
 }
 
-/* Every point takes a minute of processor time, so a run takes every eighth, from a random one on. */
+/* Every point takes a minute of processor time, so a run takes every eighth, from a random one on.
+ */
 static long choose_step(void)
 {
     long step = DEFAULT_STEP;

@@ -164,7 +164,7 @@ static void tell(const char *traces, const char *file, const char *what)
  * cannot. There is room before FILE for the shell, which takes the place of the name. */
 static void run_script(int argc, char **argv)
 {
-    static char shell[] = "/bin/sh";
+    char shell[] = "/bin/sh";
     char *file = argv[2];
     argv[2] = shell;
     argv[3] = file;
