@@ -13,17 +13,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 
-CHECKS = {}
+from checks import check, run_checks
+
 WALGRIND = os.path.abspath(sys.argv[1])
 WAL = "PRAGMA journal_mode=wal; PRAGMA synchronous=full; CREATE TABLE t(a); "
 INSERTS = "INSERT INTO t VALUES(1); INSERT INTO t VALUES(2); INSERT INTO t VALUES(3);"
-
-
-def check(function):
-    CHECKS[function.__name__] = function
-    return function
 
 
 class Place:
@@ -243,18 +238,4 @@ def servers_and_tests_of_a_run_inherit_them(place):
     return problems
 
 
-def main():
-    problems = []
-    wanted = sys.argv[2:] or list(CHECKS)
-    with tempfile.TemporaryDirectory(prefix="walgrind perturb ") as root:
-        for name in wanted:
-            path = os.path.join(root, name)
-            os.mkdir(path)
-            problems += [f"{name}: {problem}" for problem in CHECKS[name](Place(path))]
-    for problem in problems:
-        print(f"FAIL {problem}")
-    print(f"{len(wanted)} checks, {len(problems)} problems")
-    sys.exit(1 if problems else 0)
-
-
-main()
+run_checks(Place, sys.argv[2:])

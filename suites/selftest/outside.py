@@ -17,16 +17,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
+from checks import check, run_checks
+
 WALGRIND, STATIC, PLAIN = (os.path.abspath(word) for word in sys.argv[1:4])
-CHECKS = {}
-
-
-def check(function):
-    CHECKS[function.__name__] = function
-    return function
 
 
 class Place:
@@ -393,18 +388,4 @@ def a_call_seen_twice_counts_once(place):
     return problems
 
 
-def main():
-    problems = []
-    wanted = sys.argv[4:] or list(CHECKS)
-    with tempfile.TemporaryDirectory(prefix="walgrind outside ") as root:
-        for name in wanted:
-            path = os.path.join(root, name)
-            os.mkdir(path)
-            problems += [f"{name}: {problem}" for problem in CHECKS[name](Place(path))]
-    for problem in problems:
-        print(f"FAIL {problem}")
-    print(f"{len(wanted)} checks, {len(problems)} problems")
-    sys.exit(1 if problems else 0)
-
-
-main()
+run_checks(Place, sys.argv[4:])
