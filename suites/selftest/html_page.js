@@ -69,6 +69,8 @@ function record(directory, count, workers, fails, isolated = []) {
         databases: [{ path: 'db/app.db', strategy: 'discard', us: 12 }] });
     }
   }
+  // Of a test that did not end.
+  emit('request', { attempt: 999999, unit: 1, method: 'GET', path: '/lost', status: 500, ms: at / 2e6 });
   emit('finding', { id: 'wal-unlink', fails: false, happened_ns: 9e7, text: 'wal-unlink: somebody deleted app.db-wal\n  who  pid 7' });
   emit('verified', { ...common, path: 'db/app.db', ok: true, problems: [] });
   emit('unit-finished', { ...common, name: 'all', status: 'exit 0', server_requests: count, statements: 9, killed: false });
@@ -187,6 +189,13 @@ async function byKeysAtCursor(page, end) {
   await range(page);
 }
 
+// The colour of a place of the timeline, "" where nothing is drawn.
+const colourAt = (page, seconds, y) => page.evaluate(([x, lane]) => {
+  const { plot } = window.walgrind;
+  const { data } = plot.ctx.getImageData(plot.valToPos(x, 'x', true), plot.valToPos(lane, 'y', true), 1, 1);
+  return data[3] > 200 ? data.slice(0, 3).join() : '';
+}, [seconds, y]);
+
 async function passingRun(browser, directory) {
   record(directory, 40, 4, () => false);
   const page = await open(browser, render(directory), {});
@@ -196,6 +205,11 @@ async function passingRun(browser, directory) {
   await byKeys(page, 0.16);
   await byKeysAtCursor(page, 0.16);
   await page.locator('#timeline').scrollIntoViewIfNeeded();
+  // All tests are in one lane; that which begins at 148 ms sends its request at 149.5 ms.
+  const places = [[0.1505, -0.3], [0.1486, -0.3]];
+  const seen = await Promise.all(places.map(([x, y]) => colourAt(page, x, y)));
+  check('a request is drawn below its test', seen[0] !== '', seen);
+  check('one of a test that did not end below none', seen[1] === '', seen);
   const requested = await pointAt(page, 0.0023, -0.25);
   check('a request is named in the timeline', requested.includes('GET /api/0 -> 200'), requested);
   const reset = await pointAt(page, 0.0041, 1);
@@ -232,6 +246,11 @@ async function failingRun(browser, directory) {
   }
   check('output stays text', (await page.title()).startsWith('FAIL') && (await page.$$('#detail img, #detail b')).length === 0);
   await screenshot(page, 'report-fail.png');
+  // A page that CI serves without TLS has no clipboard.
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  await page.click('.command button');
+  const chosen = await page.evaluate(() => String(getSelection()));
+  check('without a clipboard the command is selected', chosen === "walgrind run 'files_3/case_3'", chosen);
   await page.keyboard.press('Escape');
   check('Esc closes the failure', !(await page.isVisible('#detail')));
   await page.keyboard.press('f');

@@ -82,8 +82,11 @@
   }
 
   function commandLine(command) {
-    const button = element('button', { type: 'button', onclick: () => navigator.clipboard.writeText(command) }, 'copy');
-    return element('div', { class: 'command' }, element('pre', {}, command), button);
+    const text = element('pre', {}, command);
+    // A page that is served without TLS has no clipboard, and a browser may refuse it.
+    const select = () => getSelection().selectAllChildren(text);
+    const copy = () => (navigator.clipboard ? navigator.clipboard.writeText(command).catch(select) : select());
+    return element('div', { class: 'command' }, text, element('button', { type: 'button', onclick: copy }, 'copy'));
   }
 
   // Names of the tests that shared the server with this one while it ran.

@@ -70,7 +70,9 @@
       bar(plot, test.start / 1000, (test.start + test.ms) / 1000, y - 0.1, y + 0.4, fills[kind(test.outcome)]);
     }
     for (const request of requests) {
-      const y = middle(laneOf.get(request.attempt) || 0);
+      const lane = laneOf.get(request.attempt);
+      if (lane === undefined) continue; // its test did not end
+      const y = middle(lane);
       const fill = request.error || request.status >= 500 ? fills.bad : color('mark');
       bar(plot, (request.end - request.ms) / 1000, request.end / 1000, y - 0.4, y - 0.15, fill);
     }
