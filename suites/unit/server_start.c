@@ -321,17 +321,22 @@ Test(server_start, a_stolen_port_is_replaced_by_another)
 
 Test(server_start, listeners_are_told_apart)
 {
-    int port = 0;
+    int port = 0, left[2];
     int fd = listen_on(&port);
+    cr_assert(eq(int, pipe2(left, O_CLOEXEC), 0));
     cr_expect(eq(int, (int)wg_listener_of(port, getpgrp()), (int)WG_LISTENER_OURS));
     pid_t other = fork(); /* a group that has nothing to do with the socket */
     if (other == 0) {
         close(fd);
         setpgid(0, 0);
+        close(left[0]);
+        close(left[1]);
         pause();
         _exit(0);
     }
-    setpgid(other, other);
+    close(left[1]);
+    cr_assert(eq(int, (int)read(left[0], &(char){0}, 1), 0), "the child has left the socket");
+    close(left[0]);
     cr_expect(eq(int, (int)wg_listener_of(port, other), (int)WG_LISTENER_FOREIGN));
     kill(other, SIGKILL);
     waitpid(other, NULL, 0);
