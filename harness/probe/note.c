@@ -97,7 +97,9 @@ void wg_note_end(struct wg_note *note)
             record->stack = wg_probe_stack(&record->flags);
             record->script = wg_probe_script(&record->flags);
         }
-        wg_probe_emit(note->stack ? WG_TRACE_RARE : area_of(record->type), note->ordinary, record);
+        if (note->stack || !wg_probe_extend(record))
+            wg_probe_emit(note->stack ? WG_TRACE_RARE : area_of(record->type), note->ordinary,
+                          record);
     }
     errno = note->saved_errno;
 }

@@ -138,6 +138,7 @@ struct wg_probe_local {
     _Atomic uint8_t real_chunks[WG_PROBE_CHUNKS]; /* 1 when its pages are there, 2 refused */
     _Atomic uint32_t intern[WG_PROBE_INTERN];     /* references */
     _Atomic uint8_t announced[WG_PROBE_MODULES];  /* modules that have their record */
+    _Atomic uint64_t rare_before_write; /* records of the log when the ring's last write came */
     /* Counters of perturb.c; in use also while there is no file. */
     _Atomic uint64_t points[WG_TRACE_TYPE_COUNT][WG_TRACE_ROLE_COUNT];
     _Atomic uint64_t fault_calls[WG_FAULT_RULES_MAX];
@@ -215,6 +216,12 @@ int64_t wg_probe_now_ns(void);
 /* --- writer.c --- */
 /* A rare record goes to the ring when the log is full, an `ordinary` one when it is half full. */
 void wg_probe_emit(enum wg_trace_area area, bool ordinary, const struct wg_trace_record *record);
+/*
+ * SQLite writes a transaction in pieces that follow each other in the file: frame header, page,
+ * frame header, page. Makes the last record longer by such a piece, so that one record tells of
+ * all. False when the piece needs a record of its own.
+ */
+bool wg_probe_extend(const struct wg_trace_record *piece);
 uint32_t wg_probe_string(const char *text, size_t size, uint16_t *flags);
 /* What programs say (SQL, messages): takes no more than half of the room, the rest is for paths and
  * stacks. */

@@ -81,6 +81,52 @@ void wg_probe_emit(enum wg_trace_area area, bool ordinary, const struct wg_trace
     put(local, ring, __atomic_fetch_add(&ring->next, 1, __ATOMIC_RELAXED), record);
 }
 
+/* The newest record of the ring when nothing at all was recorded since it was written. */
+static struct wg_trace_record *newest(struct wg_probe_local *local)
+{
+    const struct wg_trace_area_header *log = &local->header->areas[WG_TRACE_RARE];
+    const struct wg_trace_area_header *ring = &local->header->areas[WG_TRACE_FREQUENT];
+    uint64_t next = __atomic_load_n(&ring->next, __ATOMIC_RELAXED);
+    uint64_t rare = atomic_load_explicit(&local->rare_before_write, memory_order_relaxed);
+    if (next == 0 || __atomic_load_n(&log->next, __ATOMIC_RELAXED) != rare)
+        return NULL;
+    uint64_t offset = ring->offset + ((next - 1) & (ring->capacity - 1)) * WG_TRACE_RECORD_SIZE;
+    struct wg_trace_record *record = (void *)((char *)local->header + offset);
+    bool real = atomic_load_explicit(&local->real_chunks[offset / WG_PROBE_CHUNK],
+                                     memory_order_relaxed) == 1;
+    return real && __atomic_load_n(&record->commit, __ATOMIC_ACQUIRE) == (uint32_t)next ? record
+                                                                                        : NULL;
+}
+
+/* Nothing but that SQLite wrote all that it wanted to. */
+static bool is_plain_write(const struct wg_trace_record *record)
+{
+    return record->type == WG_TRACE_WRITE && record->flags == 0 && record->error == 0 &&
+           record->ino2 == 0 && record->stack == 0 && record->result == record->length &&
+           record->offset >= 0 && wg_origin_is_sqlite((enum wg_trace_origin)record->origin);
+}
+
+bool wg_probe_extend(const struct wg_trace_record *piece)
+{
+    struct wg_probe_local *local = wg_probe.local;
+    if (!is_plain_write(piece))
+        return false;
+    struct wg_trace_record *before = newest(local);
+    if (before && is_plain_write(before) && before->tid == piece->tid && before->fd == piece->fd &&
+        before->dev == piece->dev && before->ino == piece->ino &&
+        before->connection == piece->connection && before->call == piece->call &&
+        before->offset + before->length == piece->offset &&
+        piece->time_ns - before->time_ns < WG_TRACE_PIECES_NS) {
+        __atomic_store_n(&before->result, before->result + piece->result, __ATOMIC_RELAXED);
+        __atomic_store_n(&before->length, before->length + piece->length, __ATOMIC_RELAXED);
+        return true;
+    }
+    const struct wg_trace_area_header *log = &local->header->areas[WG_TRACE_RARE];
+    atomic_store_explicit(&local->rare_before_write, __atomic_load_n(&log->next, __ATOMIC_RELAXED),
+                          memory_order_relaxed);
+    return false;
+}
+
 /* The bytes of an entry of the strings. */
 static char *entry_at(const struct wg_probe_local *local, uint32_t reference)
 {

@@ -49,9 +49,10 @@
 #define WG_TRACE_SUFFIX      ".wgtrace"
 #define WG_TRACE_HEADER_SIZE 4096
 #define WG_TRACE_RECORD_SIZE 128
-#define WG_TRACE_STRING_MAX  4096 /* bytes of one string; longer ones are cut (WG_TRACE_CUT) */
-#define WG_TRACE_FRAMES_MAX  48   /* return addresses of one stack */
-#define WG_TRACE_SCRIPT_MAX  16   /* frames of an interpreted language */
+#define WG_TRACE_PIECES_NS   1000000 /* pieces of a write become one for so long, see WRITE */
+#define WG_TRACE_STRING_MAX  4096    /* bytes of one string; longer ones are cut (WG_TRACE_CUT) */
+#define WG_TRACE_FRAMES_MAX  48      /* return addresses of one stack */
+#define WG_TRACE_SCRIPT_MAX  16      /* frames of an interpreted language */
 
 /* Environment of a traced process. */
 #define WG_TRACE_DIR_ENV "WALGRIND_TRACE_DIR"
@@ -104,7 +105,8 @@ enum wg_trace_area { WG_TRACE_RARE, WG_TRACE_FREQUENT, WG_TRACE_AREAS };
     X(READ, "read", FREQUENT, "offset (-1: at the file position), length: bytes asked for")          \
     X(WRITE, "write", FREQUENT,                                                                      \
       "offset (-1: at the file position), length: bytes given; ino2 of page 1 that SQLite writes: "  \
-      "WG_TRACE_COOKIE and its schema cookie")                                                       \
+      "WG_TRACE_COOKIE and its schema cookie; pieces that SQLite writes one behind the other "       \
+      "within a millisecond, with nothing else in between, are one")                                 \
     X(TRUNCATE, "truncate", RARE, "length: the new size, offset: the old one")                       \
     X(ALLOCATE, "allocate", FREQUENT, "fallocate and the like; offset, length")                      \
     X(SYNC, "sync", FREQUENT, "fsync, fdatasync, msync")                                             \

@@ -74,6 +74,48 @@ Test(probe, a_healthy_program_shows_sqlite_alone)
     wg_probe_finish(&watched);
 }
 
+/* Every byte of a WAL is in one record, and a transaction in few of them. */
+Test(probe, pieces_that_follow_each_other_are_one_write)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "wide", NULL);
+    int64_t sum = 0, longest = 0, end = 0;
+    size_t count = 0;
+    cr_assert(zero(int, watched.status));
+    for (size_t i = 0; i < wg_trace_count(watched.trace); i++) {
+        struct wg_trace_event event;
+        wg_trace_get(watched.trace, i, &event);
+        const struct wg_trace_record *record = event.record;
+        if (event.type != WG_TRACE_WRITE || event.role != WG_TRACE_ROLE_WAL)
+            continue;
+        cr_expect(eq(i64, record->result, record->length));
+        cr_expect(eq(i64, record->offset, end));
+        end = record->offset + record->length;
+        sum += record->length;
+        longest = record->length > longest ? record->length : longest;
+        count++;
+    }
+    cr_expect(eq(i64, sum, end), "no byte twice, none left out");
+    cr_expect(gt(i64, longest, 50000));
+    cr_expect(lt(sz, count, 12), "%zu records", count);
+    wg_probe_finish(&watched);
+}
+
+Test(probe, writes_that_leave_a_gap_stay_apart)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "apart", NULL);
+    struct wg_trace_event event;
+    cr_assert(zero(int, watched.status));
+    cr_assert(ge(sz,
+                 wg_probe_count(&watched,
+                                (struct wg_trace_record){.type = WG_TRACE_WRITE,
+                                                         .role = WG_TRACE_ROLE_DATABASE},
+                                &event),
+                 2));
+    cr_expect(eq(i64, event.record->offset, 3 * 4096), "the page of the third table");
+    cr_expect(eq(i64, event.record->length, 4096));
+    wg_probe_finish(&watched);
+}
+
 Test(probe, a_connection_used_after_fork_is_marked_as_inherited)
 {
     struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "fork-use", NULL);

@@ -41,6 +41,29 @@ void healthy(const char *path)
     must(sqlite3_close(connection) == SQLITE_OK);
 }
 
+/* A transaction of a dozen pages or more, which SQLite writes one behind the other. */
+static void wide(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    must(sqlite3_exec(connection, "INSERT INTO t VALUES(zeroblob(50000))", NULL, NULL, NULL) ==
+         SQLITE_OK);
+    must(sqlite3_close(connection) == SQLITE_OK);
+}
+
+/* Its last transaction writes two pages that do not follow each other, and nothing in between. */
+static void apart(const char *path)
+{
+    sqlite3 *connection;
+    must(sqlite3_open(path, &connection) == SQLITE_OK);
+    must(sqlite3_exec(connection,
+                      "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; BEGIN;"
+                      "CREATE TABLE t(a); CREATE TABLE gap(a); CREATE TABLE u(a);"
+                      "INSERT INTO t VALUES(1); INSERT INTO u VALUES(1); COMMIT;"
+                      "BEGIN; UPDATE t SET a = 2; UPDATE u SET a = 2; COMMIT",
+                      NULL, NULL, NULL) == SQLITE_OK);
+    must(sqlite3_close(connection) == SQLITE_OK);
+}
+
 void must_end_well(pid_t pid)
 {
     int status;
@@ -296,6 +319,8 @@ static void vfork_with_environment(const char *path)
 
 static const struct deed deeds[] = {
     {"healthy", healthy},
+    {"wide", wide},
+    {"apart", apart},
     {"read-beside", read_beside},
     {"read-beside-stdio", read_beside_stdio},
     {"read-beside-syscall", read_beside_syscall},
