@@ -18,9 +18,19 @@ struct wg_script {
     uint32_t (*frames)(uint16_t *flags);
 };
 
+/*
+ * Reads memory of this process through a pipe: the kernel says EFAULT where a load would end the
+ * program. False when not all of it could be read; the pipe is as empty as before.
+ */
+bool wg_script_peek(const int ends[2], uint64_t address, void *to, size_t size);
+
 /* --- script_python.c --- */
 void wg_script_python_search(const struct wg_module *module);
 uint32_t wg_script_python_frames(uint16_t *flags);
+
+/* --- script_cpython.c --- */
+void wg_script_cpython_search(const struct wg_module *module);
+uint32_t wg_script_cpython_frames(uint16_t *flags);
 
 /* --- script_v8.c --- */
 void wg_script_v8_search(const struct wg_module *module);

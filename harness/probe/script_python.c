@@ -7,7 +7,7 @@
  * here, in a call, and so does not run Python code), and survives damaged state. It writes to a
  * descriptor; here, to a pipe that lives for the moment and does not block.
  *
- * CPython 3.4 to 3.11 export it; later ones keep it to themselves, and then there are no frames.
+ * CPython 3.4 to 3.8, 3.11 and 3.12 export it; for others see script_cpython.c.
  */
 #include "harness/probe/script.h"
 

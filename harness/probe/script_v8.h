@@ -89,8 +89,6 @@ struct wg_v8_reader {
 
 /* --- script_v8_heap.c --- */
 bool wg_v8_read(struct wg_v8_reader *reader, uint64_t address, void *to, size_t size);
-/* The same for much, which is not kept. */
-bool wg_v8_read_once(const struct wg_v8_reader *reader, uint64_t address, void *to, size_t size);
 /* A member of an object, 0 when it cannot be read: that is the small integer 0. */
 uint64_t wg_v8_word(struct wg_v8_reader *reader, uint64_t object, int32_t member);
 /* The type of an object, -1 when it is none. */

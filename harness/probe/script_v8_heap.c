@@ -15,13 +15,6 @@
 #define UNCACHED   0x10 /* of a string's type: external, and its text cannot be reached */
 #define UTF8_MAX   3    /* bytes of UTF-8 for a unit of two bytes */
 
-bool wg_v8_read_once(const struct wg_v8_reader *reader, uint64_t address, void *to, size_t size)
-{
-    long given = syscall(SYS_write, reader->ends[1], address, size);
-    long taken = given > 0 ? syscall(SYS_read, reader->ends[0], to, (size_t)given) : 0;
-    return given == (long)size && taken == given;
-}
-
 bool wg_v8_read(struct wg_v8_reader *reader, uint64_t address, void *to, size_t size)
 {
     uint8_t *out = to;
@@ -32,7 +25,7 @@ bool wg_v8_read(struct wg_v8_reader *reader, uint64_t address, void *to, size_t 
         size_t part = size < WG_V8_BLOCK - skip ? size : WG_V8_BLOCK - skip;
         if (reader->places[index] != place) {
             reader->places[index] = 0;
-            if (!wg_v8_read_once(reader, place, reader->blocks[index], WG_V8_BLOCK))
+            if (!wg_script_peek(reader->ends, place, reader->blocks[index], WG_V8_BLOCK))
                 return false;
             reader->places[index] = place;
         }
@@ -203,7 +196,7 @@ static int32_t line_by_source(struct wg_v8_reader *reader, uint64_t source, int3
     uint64_t rest = (uint64_t)position << text.wide;
     for (uint64_t at = text.address; rest > 0;) {
         size_t part = CHUNK - at % CHUNK < rest ? CHUNK - at % CHUNK : rest;
-        if (!wg_v8_read_once(reader, at, chunk.bytes, part))
+        if (!wg_script_peek(reader->ends, at, chunk.bytes, part))
             return 0;
         line += text.wide ? wide_ends_in(chunk.units, part / 2, &last)
                           : ends_in(chunk.bytes, part, &last);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """common.py - what the programs of suites/mechanisms share: connections, names, who is to be named as the culprit."""
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -49,3 +50,19 @@ def other_process(code):
         with open("culprit", "w", encoding="ascii") as file:
             file.write(str(process.pid))
     return process.returncode
+
+
+def traced_deletions(walgrind, record):
+    """By file, without its directory: the frames at each of its deletions."""
+    text = subprocess.run([walgrind, "trace", "--stacks", record], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+    found, frames = {}, None
+    for line in text.splitlines():
+        if re.match(r" +\d+\.\d+ ", line):
+            deleted = re.search(r" unlink +unlink = 0 .*/(\S+\.db(?:-wal)?)$", line)
+            frames = [] if deleted else None
+            if deleted:
+                found.setdefault(deleted[1], []).append(frames)
+        elif frames is not None and not line.strip().startswith("#"):
+            frames.append(line.strip())
+    return found

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-from common import CANNOT
+from common import CANNOT, traced_deletions
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FRAMES_MAX = 16  # the probe keeps as many
@@ -33,22 +33,6 @@ FLAGS = ((), ("--stress-compaction",), ("--stress-scavenge=50",), ("--gc-interva
          ("--stress-incremental-marking", "--max-semi-space-size=1"), ("--always-sparkplug",), ("--always-turbofan",),
          ("--always-opt",), ("--maglev", "--no-lazy-feedback-allocation"), ("--jitless",),
          ("--interpreted-frames-native-stack",), ("--stress-lazy-source-positions",), ("--no-short-builtin-calls",))
-
-
-def traced(walgrind, record):
-    """By file, without its directory: the frames at each of its deletions."""
-    text = subprocess.run([walgrind, "trace", "--stacks", record], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout
-    found, frames = {}, None
-    for line in text.splitlines():
-        if re.match(r" +\d+\.\d+ ", line):
-            deleted = re.search(r" unlink +unlink = 0 .*/(\S+\.db(?:-wal)?)$", line)
-            frames = [] if deleted else None
-            if deleted:
-                found.setdefault(deleted[1], []).append(frames)
-        elif frames is not None and not line.strip().startswith("#"):
-            frames.append(line.strip())
-    return found
 
 
 def same(got, wanted):
@@ -86,7 +70,7 @@ def places(walgrind, node, flags):
             expected = json.load(file)
         if len(expected) < 50:
             yield f"only {len(expected)} places"
-        yield from compare(traced(walgrind, os.path.join(place, "record")), expected, flags in COMPILING)
+        yield from compare(traced_deletions(walgrind, os.path.join(place, "record")), expected, flags in COMPILING)
 
 
 def end_of(command, place):
@@ -111,7 +95,7 @@ def storm(walgrind, node, flags, end, rounds):
             found = json.load(file)["findings"]
         if found:
             yield f"a false alarm, {[finding['id'] for finding in found]}"
-        yield from unnamed(traced(walgrind, record), rounds)
+        yield from unnamed(traced_deletions(walgrind, record), rounds)
 
 
 def unnamed(found, rounds):

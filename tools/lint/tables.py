@@ -139,12 +139,14 @@ WRITABLE = (
     (r"harness/suite/hooks\.c", r"child", "Criterion's functions take no context: the one test of a child process"),
     (r"harness/suite/main\.c", r"prepare_list", "filled by constructors, before main() could own it"),
     (r"tools/refserver/hazard/limit\.c", r"disk_left", "SQLite's system calls take no context"),
-    (r"harness/probe/.*", r"wg_probe|wg_probe_reals|wg_dlsym_real|learnt|python|v8|searched|sql|state|cached\.\d+",
+    (r"harness/probe/.*",
+     r"wg_probe|wg_probe_reals|wg_dlsym_real|learnt|python|cpython|v8|searched|sql|state|cached\.\d+",
      "injected code has no owner"),
     (r"tools/walgrind/foreground\.c", r"child_pid", "a signal handler takes no argument: the process that it signals"),
     (r"suites/unit/probe_worker\.c", r"memory|signal_path", "what a signal handler works with and on"),
     (r"suites/mechanisms/outside\.c", r"signals_seen", "a signal handler takes no argument: what it counts"),
     (r"suites/unit/fault_calls\.c", r"state", "libc's functions and SQLite's allocator take no context"),
+    (r"suites/unit/probe_cpython\.c", r".*", "the objects of an interpreter, which the probe finds by their symbols"),
     (r"suites/unit/db_worker\.c", r"line", "a line as long as the limit, in a program of its own"),
 )
 
