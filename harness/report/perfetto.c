@@ -6,11 +6,14 @@
 
 #include <string.h>
 
-#define RESETS_THREAD 9999 /* of a unit: no worker has this number */
+#define RESETS_THREAD  9999 /* of a unit: no worker has this number */
+#define REQUESTS_FIRST 10000
+#define TRACKS_MAX     1000 /* of one worker; more than WG_LIMIT_HTTP_PARALLEL */
 
 struct timeline {
     FILE *out;
     json_t *workers; /* attempt -> worker */
+    json_t *tracks;  /* "unit worker" -> [until when a request is in the track…] */
     bool any;
 };
 
@@ -59,6 +62,39 @@ static void key_of(const json_t *event, char *key, size_t size)
     snprintf(key, size, "%lld", (long long)wg_json_int(event, "attempt", 0));
 }
 
+/*
+ * The thread that shows a request of a worker: its own, or one beside it while another request of
+ * the test is under way there, since slices of a thread have to lie inside one another.
+ */
+static int64_t track_of(struct timeline *timeline, const json_t *event, int64_t worker)
+{
+    char key[48], name[48];
+    int64_t unit = wg_json_int(event, "unit", 0);
+    double end = at_us(event), begin = end - wg_json_real(event, "ms", 0) * 1000;
+    snprintf(key, sizeof key, "%lld %lld", (long long)unit, (long long)worker);
+    json_t *tracks = json_object_get(timeline->tracks, key);
+    if (!tracks) {
+        tracks = json_array();
+        json_object_set_new(timeline->tracks, key, tracks);
+    }
+    size_t track = 0;
+    while (track < json_array_size(tracks) &&
+           json_real_value(json_array_get(tracks, track)) > begin)
+        track++;
+    if (track == TRACKS_MAX)
+        track--;
+    int64_t thread = track == 0 ? worker : REQUESTS_FIRST + worker * TRACKS_MAX + (int64_t)track;
+    if (track == json_array_size(tracks)) {
+        json_array_append_new(tracks, json_real(end));
+        snprintf(name, sizeof name, "worker %lld, requests %zu", (long long)worker, track + 1);
+        if (track > 0)
+            put_name(timeline, "thread_name", unit, thread, name);
+    } else {
+        json_array_set_new(tracks, track, json_real(end));
+    }
+    return thread;
+}
+
 static void take_request(struct timeline *timeline, const json_t *event)
 {
     char key[24];
@@ -66,7 +102,8 @@ static void take_request(struct timeline *timeline, const json_t *event)
     const json_t *worker = json_object_get(timeline->workers, key);
     json_t *name =
         json_sprintf("%s %s", wg_json_str(event, "method", ""), wg_json_str(event, "path", ""));
-    put_slice(timeline, event, json_integer_value(worker), "request", name ? name : json_string(""),
+    put_slice(timeline, event, track_of(timeline, event, json_integer_value(worker)), "request",
+              name ? name : json_string(""),
               json_pack("{s:o}", "status", copy_of(event, "status")));
 }
 
@@ -125,10 +162,11 @@ static void take_event(void *context, enum wg_event_kind kind, const json_t *eve
 
 int wg_perfetto_write(const char *events_path, FILE *out, struct wg_err *err)
 {
-    struct timeline timeline = {.out = out, .workers = json_object()};
+    struct timeline timeline = {.out = out, .workers = json_object(), .tracks = json_object()};
     fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", out);
     int rc = wg_events_read(events_path, take_event, &timeline, err);
     fputs("\n]}\n", out);
     json_decref(timeline.workers);
+    json_decref(timeline.tracks);
     return rc;
 }

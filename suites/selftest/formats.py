@@ -140,6 +140,26 @@ def perfetto(place):
           ["disk I/O error"], events)
 
 
+def overlapping(place):
+    """A test may have several requests under way; slices of one track must lie inside one another."""
+    requests = [(10, 6), (12, 4), (13, 6), (14, 1), (20, 3), (30, 5)]  # end, how long
+    write(f"{place}/overlapping", RECORD[:8] + tuple(
+        {"event": "request", "at_ns": end * 10**6, "attempt": 1, "unit": 1, "method": "GET", "path": f"/{end}",
+         "ms": ms} for end, ms in requests) + RECORD[-2:])
+    events = json.loads(report(f"{place}/overlapping", "perfetto")[1])["traceEvents"]
+    slices = [event for event in events if event.get("cat") == "request"]
+    for a in slices:
+        for b in slices:
+            apart = a["ts"] + a["dur"] <= b["ts"] or b["ts"] + b["dur"] <= a["ts"]
+            check("perfetto: slices of a track do not overlap", a is b or a["tid"] != b["tid"] or apart, (a, b))
+    tracks = {event["name"]: event["tid"] for event in slices}
+    check("perfetto: one after another is one track",
+          [tracks[f"GET /{end}"] for end in (10, 14, 20, 30)] == [2, 2, 2, 2], tracks)
+    names = {event["tid"]: event["args"]["name"] for event in events if event["ph"] == "M"}
+    check("perfetto: the others have names",
+          all(tid == 2 or "worker 2" in names.get(tid, "") for tid in tracks.values()), (tracks, names))
+
+
 def result(place):
     document = json.loads(report(f"{place}/bad", "json")[1])
     check("json: the verdict",
@@ -260,6 +280,6 @@ with tempfile.TemporaryDirectory(prefix="walgrind formats ") as directory:
     write(f"{directory}/good", good)
     write(f"{directory}/cut", good[:-2])
     write(f"{directory}/hostile", HOSTILE)
-    for part in (tap, github, junit, perfetto, result, hostile, many_requests, killed):
+    for part in (tap, github, junit, perfetto, overlapping, result, hostile, many_requests, killed):
         part(directory)
 sys.exit(1 if problems else 0)
