@@ -278,10 +278,13 @@ def templates_of_servers(place):
     """A server that makes its database when it first starts, and the templates and clones of it."""
     with open(f"{place}/server.py", "w", encoding="ascii") as file:
         file.write("import http.server, sqlite3, sys\n"
+                   "with open('starts', 'a+') as starts:\n"
+                   "    number = starts.tell() + 1\n"
+                   "    starts.write('x')\n"
                    "db = sqlite3.connect(sys.argv[1] + '/own.db', isolation_level=None)\n"
                    "db.executescript('PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t(a)')\n"
                    "if not db.execute('SELECT count(*) FROM t').fetchone()[0]:\n"
-                   "    db.execute(\"INSERT INTO t VALUES ('first start')\")\n"
+                   "    db.execute('INSERT INTO t VALUES (?)', (f'start {number}',))\n"
                    "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[2])),"
                    " http.server.SimpleHTTPRequestHandler).serve_forever()\n")
     server = f"cd {shlex.quote(place)} && exec python3 server.py {{data}} {{port}}"
@@ -289,10 +292,12 @@ def templates_of_servers(place):
     done = call(*words)
     template = done.stdout.splitlines()[-1] if done.stdout else ""
     check("a server fills its template", done.returncode == 0 and os.listdir(template) == ["own.db"], done.stderr)
-    check("once", call(*words).stdout.strip() == template)
+    once = call(*words).stdout.strip() == template
+    with open(f"{place}/starts", "a+", encoding="ascii") as starts:
+        check("once", once and starts.tell() == 1, f"{starts.tell()} starts")
     done = call("serve", template, f"{place}/own", f"--server={server}", "--ready=/server.py", "--", "sh", "-c",
                 "sqlite3 \"$WALGRIND_DATA/own.db\" 'SELECT a FROM t'")
-    check("its clone is what it left", (done.returncode, done.stdout) == (0, "first start\n"), done.stderr)
+    check("its clone is what it left", (done.returncode, done.stdout) == (0, "start 1\n"), done.stderr)
     with open(f"{place}/server.py", "a", encoding="ascii") as file:
         file.write("# changed\n")
     again = call(*words)
