@@ -187,6 +187,16 @@ sys.stdin.read()
 """
 
 
+def names(place):
+    """A name is anybody's: it stays on its line and says nothing to the terminal."""
+    make(f"{place}/a\nbad   everything: gone\x1b[2J.db").close()
+    _code, out, _err = doctor(place)
+    check("a name stays on its line",
+          "\x1b" not in out and not any(line.startswith("bad") for line in out.splitlines()), repr(out))
+    check("and in JSON it is itself", has(findings(place), "note", "/a\nbad   everything: gone\x1b[2J.db", "WAL"), out)
+    check("JSON ends its line", doctor("--json", place)[1].endswith("]\n"))
+
+
 def version(place):
     """The version is read, not asked: a library of somebody's process is not run."""
     with open("/proc/self/maps", encoding="utf-8") as maps:
@@ -240,7 +250,7 @@ def usage():
         check(f"{words}: exit 2, one line", (code, err.count("\n")) == (2, 1) and message in err, (code, err))
 
 
-for part in (healthy, users, faults, unread, neighbours, locks, others, version, mounts):
+for part in (healthy, users, faults, unread, neighbours, locks, others, names, version, mounts):
     with tempfile.TemporaryDirectory(prefix="walgrind 'doctor' ") as directory:
         part(directory)
 usage()

@@ -61,6 +61,13 @@ void doctor_tell(struct doctor *doctor, enum doctor_grade grade, const char *pat
     wg_buf_finish(&text);
 }
 
+/* Names of files are anybody's words: what is not to be seen becomes '?'. */
+static void put_visible(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
 /* A line each, the worst first; advice below. */
 static void print_findings(const struct doctor *doctor)
 {
@@ -71,10 +78,13 @@ static void print_findings(const struct doctor *doctor)
         {
             if (strcmp(wg_json_str(finding, "grade", ""), grades[grade]) != 0)
                 continue;
-            printf("%-5s %s: ", grades[grade], wg_json_str(finding, "path", ""));
+            printf("%-5s ", grades[grade]);
+            put_visible(wg_json_str(finding, "path", ""));
+            fputs(": ", stdout);
             if (json_object_get(finding, "pid"))
                 printf("pid %lld: ", (long long)wg_json_int(finding, "pid", 0));
-            puts(wg_json_str(finding, "message", ""));
+            put_visible(wg_json_str(finding, "message", ""));
+            putchar('\n');
             if (json_object_get(finding, "advice"))
                 printf("      %s\n", wg_json_str(finding, "advice", ""));
         }
@@ -120,10 +130,12 @@ static int doctor(int argc, char **argv)
     if (parsed < 0) {
         exit_code = wg_command_fail(&wg_command_doctor, &err);
     } else if (parsed > 0 && json_array_size(doctor.findings) > 0) {
-        if (options.json)
+        if (options.json) {
             json_dumpf(doctor.findings, stdout, JSON_INDENT(2));
-        else
+            putchar('\n');
+        } else {
             print_findings(&doctor);
+        }
         exit_code = doctor.counts[DOCTOR_BAD] > 0 ? WG_EXIT_FAILED : WG_EXIT_PASSED;
     }
     json_decref(doctor.findings);
