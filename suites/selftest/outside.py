@@ -334,6 +334,20 @@ def a_script_that_names_no_shell_runs_as_ever(place):
     return problems
 
 
+@check
+def a_command_that_is_not_there_leaves_nothing(place):
+    problems = []
+    for command in ("./no-such-program", place.path):
+        for more in ([], ["--output=chosen"], ["--trace=seccomp"]):
+            done = subprocess.run([WALGRIND, "exec", *more, "--", command], cwd=place.path, text=True,
+                                  stderr=subprocess.PIPE, check=False, timeout=100)
+            if done.returncode != 2 or done.stderr.count("\n") != 1 or os.listdir(place.path):
+                problems.append(f"{command} {more}: {done.returncode}, {done.stderr!r}, {os.listdir(place.path)}")
+                shutil.rmtree(place.within(".walgrind"), ignore_errors=True)
+                shutil.rmtree(place.within("chosen"), ignore_errors=True)
+    return problems
+
+
 EXECL = ("import ctypes, sys\n"
          "libc, program, deed = ctypes.CDLL(None), sys.argv[2].encode(), sys.argv[3].encode()\n"
          "getattr(libc, sys.argv[1])(program, program, deed, None, (ctypes.c_char_p * 1)(None))\n")

@@ -149,6 +149,8 @@ static int exec_command(int argc, char **argv)
         if (wg_watch_begin(traces, how, &err) == 0 && wg_watch_command(how, &command, &err) == 0)
             status = wg_foreground_run(command.items, &err);
     }
+    if (status < 0)
+        wg_run_directory_discard(&run);
     if (status < 0 || wg_trace_open(traces, &trace, &err) != 0) {
         exit_code = wg_command_fail(&wg_command_exec, &err);
         goto out;

@@ -92,7 +92,9 @@ int wg_watch_command(enum wg_watch_how how, struct wg_strv *command, struct wg_e
     bool wanted = how == WG_WATCH_SECCOMP || how == WG_WATCH_BOTH ||
                   (how == WG_WATCH_AUTO && why && why != wg_probe_is_32_bit);
     /* A command that is not there is left to whoever runs it, who says so. */
-    if (wanted && program && access(program, X_OK) == 0) {
+    struct stat st;
+    if (wanted && program && stat(program, &st) == 0 && S_ISREG(st.st_mode) &&
+        access(program, X_OK) == 0) {
         if (wg_locate_tracer(&tracer, err) != 0) {
             free(program);
             return -1;
