@@ -213,10 +213,14 @@ static void begin_exec(struct wg_note *note, enum wg_trace_call call, const void
     wg_note_begin(note, WG_TRACE_EXEC, call, caller);
     if (!wg_probe_live())
         return;
-    char absolute[WG_PROBE_PATH];
+    char absolute[WG_PROBE_PATH], found[WG_PROBE_PATH];
+    bool searched = call == WG_CALL_none || call == WG_CALL_posix_spawnp;
     size_t size = strnlen(path, WG_PROBE_PATH);
-    /* A name without a slash is searched in PATH by whoever reads this. */
-    bool is_path = memchr(path, '/', size) != NULL;
+    bool is_path = !searched || memchr(path, '/', size) != NULL;
+    if (!is_path && wg_handover_search(path, found)) {
+        path = found;
+        is_path = true;
+    }
     if (is_path)
         size = wg_probe_absolute(AT_FDCWD, path, absolute);
     note->record.path = wg_probe_string(is_path ? absolute : path, size, &note->record.flags);

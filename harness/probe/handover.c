@@ -40,8 +40,7 @@ static int open_covered_not(const char *path)
     return -1;
 }
 
-/* As execvp() searches; the path of the first program found in `buffer`. */
-static bool search(const char *name, char buffer[static WG_PROBE_PATH])
+bool wg_handover_search(const char *name, char buffer[static WG_PROBE_PATH])
 {
     const char *at = getenv("PATH");
     size_t length = strlen(name);
@@ -82,7 +81,7 @@ void wg_handover_begin(struct wg_handover *handover, const char *file, bool sear
     if (wg_probe.fd_max == 0 || !wg_probe.tracer[0] || !arguments || !arguments[0])
         return;
     if (searched && !strchr(file, '/')) {
-        if (!search(file, found)) {
+        if (!wg_handover_search(file, found)) {
             errno = saved_errno;
             return;
         }

@@ -376,6 +376,8 @@ struct wg_handover {
     size_t size;
 };
 void wg_handover_start(void);
+/* The first program of that name in PATH, as execvp() finds it; false when there is none. */
+bool wg_handover_search(const char *name, char buffer[static WG_PROBE_PATH]);
 /* `searched`: a name without a slash is looked for in PATH. Freed by wg_handover_end(). */
 void wg_handover_begin(struct wg_handover *handover, const char *file, bool searched,
                        char *const *arguments);

@@ -312,7 +312,10 @@ def a_program_with_raised_rights_is_not_covered(place):
     os.chown(place.within("other"), 0, 65534)
     os.chmod(place.within("other"), 0o2755)
     problems = []
-    for command in ([place.within("other")], ["sh", "-c", "./other; true"]):
+    path = f"PATH={place.path}:{os.environ['PATH']}"
+    spawnp = "import os; os.wait() if os.posix_spawnp('other', ['other'], {}) else 0"
+    for command in ([place.within("other")], ["sh", "-c", "./other; true"], ["env", path, "other"],
+                    ["env", path, sys.executable, "-c", spawnp]):
         _code, said, _findings = place.run(*command)
         if not lines_of(said, "not covered", "other", "raised privileges"):
             problems.append(f"{command}: {said!r}")
