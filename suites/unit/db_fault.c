@@ -262,37 +262,37 @@ static void run_scenario(const struct scenario *scenario)
     troupe_close(&troupe);
 }
 
-Test(db_fault, databases_with_rollback_journals_reset_together_or_not_at_all, .timeout = 300)
+Test(db_fault, databases_with_rollback_journals_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&several_rollback);
 }
 
-Test(db_fault, databases_in_wal_mode_reset_together_or_not_at_all, .timeout = 300)
+Test(db_fault, databases_in_wal_mode_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&several_wal);
 }
 
-Test(db_fault, both_journal_modes_reset_together_or_not_at_all, .timeout = 300)
+Test(db_fault, both_journal_modes_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&both_journals);
 }
 
-Test(db_fault, databases_of_one_page_or_other_pages_reset_together_or_not_at_all, .timeout = 300)
+Test(db_fault, databases_of_one_page_or_other_pages_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&corners);
 }
 
-Test(db_fault, guarded_databases_reset_together_or_not_at_all, .timeout = 300)
+Test(db_fault, guarded_databases_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&guards);
 }
 
-Test(db_fault, strategies_and_files_reset_together_or_not_at_all, .timeout = 300)
+Test(db_fault, strategies_and_files_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&mixture);
 }
 
-Test(db_fault, recloned_databases_reset_together_or_not_at_all, .timeout = 300)
+Test(db_fault, recloned_databases_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&stopped);
 }
@@ -324,7 +324,7 @@ static bool killed_at(const struct troupe *troupe, long nth)
     return killed;
 }
 
-Test(db_fault, a_killed_reset_of_rollback_journals_is_of_all_or_of_none, .timeout = 300)
+Test(db_fault, a_killed_reset_of_rollback_journals_is_of_all_or_of_none, .timeout = 900)
 {
     struct troupe troupe = troupe_open(&several_rollback);
     long nth = 1;
