@@ -184,6 +184,18 @@ bool wg_probe_holds(const char *at, size_t size, const char needle[static WG_PRO
 }
 
 const char wg_probe_is_32_bit[] = "it is a 32-bit program";
+const char wg_probe_is_musl[] = "it uses musl instead of glibc, the probe cannot be loaded into it";
+
+/* The path of the dynamic linker ends in "/ld-musl-MACHINE.so.1". */
+static bool is_musl_linker(int fd, const Elf64_Phdr *part)
+{
+    char path[256] = "";
+    size_t size = part->p_filesz < sizeof path ? part->p_filesz : sizeof path - 1;
+    if (part->p_type != PT_INTERP || pread(fd, path, size, (off_t)part->p_offset) < 0)
+        return false;
+    const char *slash = strrchr(path, '/');
+    return slash && strncmp(slash + 1, "ld-musl", 7) == 0;
+}
 
 /* Go's linker leaves a note of this name (cmd/internal/buildid of Go), perhaps behind others. */
 static bool is_go_note(int fd, const Elf64_Phdr *part)
@@ -210,6 +222,7 @@ const char *wg_probe_obstacle(int fd)
     Elf64_Ehdr elf;
     bool dynamic = false;
     bool go = false;
+    bool musl = false;
     if (pread(fd, &elf, sizeof elf, 0) != sizeof elf || memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
         return NULL;
     if (elf.e_ident[EI_CLASS] != ELFCLASS64)
@@ -223,8 +236,11 @@ const char *wg_probe_obstacle(int fd)
             break;
         dynamic |= part.p_type == PT_INTERP;
         go |= is_go_note(fd, &part);
+        musl |= is_musl_linker(fd, &part);
     }
     if (!dynamic)
         return "it is statically linked, the probe cannot be loaded into it";
+    if (musl)
+        return wg_probe_is_musl;
     return go ? "it is a Go program, which makes calls without libc" : NULL;
 }

@@ -51,5 +51,7 @@ bool wg_probe_holds(const char *at, size_t size, const char needle[static WG_PRO
 const char *wg_probe_obstacle(int fd);
 /* One of its answers: the tracer does not see those either. */
 extern const char wg_probe_is_32_bit[];
+/* Another: with the probe in LD_PRELOAD it does not even start. */
+extern const char wg_probe_is_musl[];
 
 #endif

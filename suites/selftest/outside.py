@@ -351,6 +351,39 @@ def a_command_that_is_not_there_leaves_nothing(place):
     return problems
 
 
+def with_musl(place, program):
+    """A program of this machine that says that it is of musl, whose dynamic linker would not load the probe."""
+    with open(shutil.which(program), "rb") as file:
+        content = file.read()
+    interpreter = re.search(rb"/lib[^\0]*/ld-linux[^\0]*", content)[0]
+    shutil.copy(interpreter.decode(), place.within("ld-musl.so.1"))
+    with open(place.within(program), "wb") as file:
+        file.write(content.replace(interpreter + b"\0", b"./ld-musl.so.1".ljust(len(interpreter) + 1, b"\0"), 1))
+    os.chmod(place.within(program), 0o755)
+
+
+@check
+def a_program_of_musl_is_traced(place):
+    """With the probe in LD_PRELOAD it would not even start."""
+    problems = []
+    for begin in ([], ["sh", "-c", '"$@"; exit $?', "sh"]):
+        place.clean()
+        place.database()
+        with_musl(place, "rm")
+        with_musl(place, "env")
+        code, said, _findings = place.run(*begin, "./rm", "app.db")
+        if code != 0 or "not covered" in said or not lines_of(place.trace(), " unlink", "app.db", "[outside]"):
+            problems.append(f"{begin}: {code}, {said!r}, {place.trace()}")
+        place.count += 1
+        done = subprocess.run([WALGRIND, "exec", f"--output=record{place.count}", "--", *begin, "./env"], text=True,
+                              cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=100,
+                              env=dict(os.environ, LD_PRELOAD="libm.so.6"))
+        preload = [line for line in done.stdout.splitlines() if line.startswith("LD_PRELOAD=")]
+        if preload != ["LD_PRELOAD=libm.so.6"]:
+            problems.append(f"{begin}: {preload}, {done.stderr!r}")
+    return problems
+
+
 EXECL = ("import ctypes, sys\n"
          "libc, program, deed = ctypes.CDLL(None), sys.argv[2].encode(), sys.argv[3].encode()\n"
          "getattr(libc, sys.argv[1])(program, program, deed, None, (ctypes.c_char_p * 1)(None))\n")

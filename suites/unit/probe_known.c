@@ -6,6 +6,7 @@
 #include <criterion/new/assert.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -34,6 +35,32 @@ Test(known, programs_are_told_by_their_headers)
     int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     cr_expect(eq(ptr, (void *)wg_probe_obstacle(self), NULL));
     close(self);
+}
+
+struct program {
+    Elf64_Ehdr elf;
+    Elf64_Phdr part;
+    char path[32];
+};
+
+Test(known, a_program_of_musl_is_told_by_its_dynamic_linker)
+{
+    struct program program = {.elf = {.e_phentsize = sizeof(Elf64_Phdr),
+                                      .e_phnum = 1,
+                                      .e_phoff = offsetof(struct program, part)},
+                              .part = {.p_type = PT_INTERP,
+                                       .p_offset = offsetof(struct program, path),
+                                       .p_filesz = sizeof program.path},
+                              .path = "/lib/ld-musl-x86_64.so.1"};
+    memcpy(program.elf.e_ident, ELFMAG, SELFMAG);
+    program.elf.e_ident[EI_CLASS] = ELFCLASS64;
+    cr_expect(eq(ptr, (void *)obstacle_of(&program, sizeof program), (void *)wg_probe_is_musl));
+    memcpy(program.path, "/lib/ld-linux-x.so.2", 21);
+    cr_expect(eq(ptr, (void *)obstacle_of(&program, sizeof program), NULL));
+    /* As long as it says, and not there. */
+    program.part.p_filesz = UINT64_MAX;
+    program.part.p_offset = UINT64_MAX;
+    cr_expect(eq(ptr, (void *)obstacle_of(&program, sizeof program), NULL));
 }
 
 Test(known, side_files_are_told_by_their_names)

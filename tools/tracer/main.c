@@ -13,7 +13,9 @@
  * When nobody may trace here, the program runs all the same, and the trace says why it is not
  * covered.
  */
+#include "harness/base/buf.h"
 #include "harness/base/clock.h"
+#include "harness/base/str.h"
 #include "harness/probe/known.h"
 #include "harness/trace/write.h"
 #include "harness/tracer/filter.h"
@@ -160,6 +162,33 @@ static void tell(const char *traces, const char *file, const char *what)
     wg_trace_writer_destroy(writer);
 }
 
+/* Takes the probe out of LD_PRELOAD for a program whose dynamic linker fails over it. */
+static void unload_probe(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    char *words = wg_strdup(preload ? preload : ""), *rest = words;
+    struct wg_buf kept;
+    wg_buf_init(&kept, strlen(words) + 1);
+    for (const char *word = strsep(&rest, ": "); word; word = strsep(&rest, ": "))
+        if (*word && !strstr(word, "libwalgrind-probe"))
+            wg_buf_printf(&kept, "%s%s", kept.size > 0 ? ":" : "", word);
+    if (kept.size > 0)
+        setenv("LD_PRELOAD", kept.data, 1);
+    else
+        unsetenv("LD_PRELOAD");
+    wg_buf_finish(&kept);
+    free(words);
+}
+
+static bool is_musl(const char *file)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    bool musl = fd >= 0 && wg_probe_obstacle(fd) == wg_probe_is_musl;
+    if (fd >= 0)
+        close(fd);
+    return musl;
+}
+
 /* A script that does not say whose it is, as execvp() runs it for a command. Returns when it
  * cannot. There is room before FILE for the shell, which takes the place of the name. */
 static void run_script(int argc, char **argv)
@@ -193,6 +222,8 @@ int main(int argc, char **argv)
         if (answer.error != 0)
             tell(traces, argv[2], answer.what);
     }
+    if (is_musl(argv[2]))
+        unload_probe();
     execv(argv[2], argv + 3);
     if (errno == ENOEXEC && strcmp(argv[1], "all") == 0)
         run_script(argc, argv);
