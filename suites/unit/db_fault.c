@@ -10,6 +10,7 @@
  */
 #include "suites/unit/db_troupe.h"
 
+#include "fixtures/db/exchange.h"
 #include "harness/base/buf.h"
 #include "harness/base/str.h"
 #include "harness/base/token.h"
@@ -295,6 +296,70 @@ Test(db_fault, strategies_and_files_reset_together_or_not_at_all, .timeout = 900
 Test(db_fault, recloned_databases_reset_together_or_not_at_all, .timeout = 900)
 {
     run_scenario(&stopped);
+}
+
+/* ---- names ---- */
+
+Test(db_fault, a_database_that_was_missing_is_missing_again, .timeout = 300)
+{
+    struct wg_err err = WG_ERR_INIT;
+    struct wg_reset_report report;
+    int failed = 0;
+    bool fired = true;
+    fault_prepare();
+    struct troupe troupe = troupe_open(&stopped);
+    for (long nth = 1; fired; nth += DEFAULT_STEP) {
+        change_all(&troupe);
+        stop_servers(&troupe);
+        cr_assert(eq(int, unlink(troupe.files[0]), 0));
+        fault_arm(FAULT_ONCE, nth, NULL, NULL);
+        int rc = wg_dbset_reset(troupe.set, 0, &report, &err);
+        fired = fault_disarm();
+        bool complete = is_complete(rc, &err);
+        bool there = access(troupe.files[0], F_OK) == 0;
+        cr_assert(there == complete, "call %ld (%s): %s", nth, fault_call(), err.message);
+        failed += !complete;
+        err = WG_ERR_INIT;
+        cr_assert(eq(int, wg_dbset_reset(troupe.set, -1, &report, &err), 0), "%s", err.message);
+        start_servers(&troupe);
+    }
+    cr_assert(failed > 5, "%d", failed);
+    expect_sound(troupe.set);
+    troupe_close(&troupe);
+}
+
+static void expect_text(const struct place *place, const char *name, const char *text, long nth)
+{
+    char *command = wg_format("cd '%s' && cat '%s'", place->root, name);
+    char *have = output_of(command);
+    cr_assert(strcmp(have, text) == 0, "%s, call %ld: %s", name, nth, have);
+    free(have);
+    free(command);
+}
+
+Test(db_fault, two_files_change_places_in_three_steps_or_not_at_all, .timeout = 60)
+{
+    struct place place = place_create();
+    char *fresh = place_path(&place, "fresh"), *path = place_path(&place, "path");
+    int rc = -1;
+    fault_without_exchange(true);
+    for (long nth = 1; rc != 0; nth++) {
+        static const char *const names[] = {"fresh", "path", "fresh.old", "path.old"};
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            place_write(&place, names[i], names[i]);
+        fault_arm(FAULT_ONCE, nth, NULL, NULL);
+        rc = wg_exchange(fresh, path);
+        (void)fault_disarm();
+        cr_assert(eq(int, rc != 0, nth <= 3));
+        expect_text(&place, "fresh", rc == 0 ? "path" : "fresh", nth);
+        expect_text(&place, "path", rc == 0 ? "fresh" : "path", nth);
+        expect_text(&place, "fresh.old", "fresh.old", nth);
+        expect_text(&place, "path.old", "path.old", nth);
+    }
+    fault_without_exchange(false);
+    free(fresh);
+    free(path);
+    place_remove(&place);
 }
 
 /* ---- killed ---- */

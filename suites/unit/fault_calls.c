@@ -15,6 +15,7 @@
 static struct {
     bool armed;
     bool fired;
+    bool without_exchange;
     enum fault fault;
     long nth;
     long count;
@@ -46,6 +47,11 @@ bool fault_disarm(void)
 {
     state.armed = false;
     return state.fired;
+}
+
+void fault_without_exchange(bool without)
+{
+    state.without_exchange = without;
 }
 
 const char *fault_call(void)
@@ -185,6 +191,10 @@ int failing_rename(const char *from, const char *to)
 
 int failing_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
+    if (state.without_exchange && (flags & RENAME_EXCHANGE) != 0) {
+        errno = EINVAL;
+        return -1;
+    }
     if (fails("renameat2", false, false))
         return -1;
     return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);

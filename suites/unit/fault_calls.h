@@ -27,6 +27,8 @@ void fault_prepare(void);
 void fault_arm(enum fault fault, long nth, void (*watch)(void *context), void *context);
 /* True when the n-th call came since it was armed. */
 bool fault_disarm(void);
+/* From now on no file system can exchange two names. */
+void fault_without_exchange(bool without);
 /* The name of the first call that failed; static. */
 const char *fault_call(void);
 
