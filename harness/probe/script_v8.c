@@ -337,7 +337,8 @@ __attribute__((noinline)) static uint32_t look(uint16_t *flags)
     struct native native = {0};
     _Unwind_Backtrace(pass, &native);
     struct wg_v8_reader reader;
-    memset(reader.places, 0, sizeof reader.places);
+    for (size_t i = 0; i < WG_V8_BLOCKS; i++)
+        reader.places[i] = WG_V8_NONE;
     reader.v8 = &v8.numbers;
     if (native.collecting || syscall(SYS_pipe2, reader.ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return 0;

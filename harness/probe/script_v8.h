@@ -75,6 +75,7 @@ struct wg_v8 {
 
 #define WG_V8_BLOCK  128 /* bytes read at once; a power of two, so that it lies in one page */
 #define WG_V8_BLOCKS 32
+#define WG_V8_NONE   UINT64_MAX /* where no block begins; at 0 one does, though nothing is there */
 
 /*
  * Memory is read through a pipe: the kernel says EFAULT where a load would end the program. What
@@ -83,7 +84,7 @@ struct wg_v8 {
 struct wg_v8_reader {
     const struct wg_v8 *v8;
     int ends[2];
-    uint64_t places[WG_V8_BLOCKS]; /* addresses of the blocks; 0 none */
+    uint64_t places[WG_V8_BLOCKS]; /* addresses of the blocks; WG_V8_NONE: of none */
     uint8_t blocks[WG_V8_BLOCKS][WG_V8_BLOCK];
 };
 

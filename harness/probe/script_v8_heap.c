@@ -24,7 +24,7 @@ bool wg_v8_read(struct wg_v8_reader *reader, uint64_t address, void *to, size_t 
         size_t skip = address - place;
         size_t part = size < WG_V8_BLOCK - skip ? size : WG_V8_BLOCK - skip;
         if (reader->places[index] != place) {
-            reader->places[index] = 0;
+            reader->places[index] = WG_V8_NONE;
             if (!wg_script_peek(reader->ends, place, reader->blocks[index], WG_V8_BLOCK))
                 return false;
             reader->places[index] = place;
