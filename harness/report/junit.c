@@ -20,7 +20,7 @@
 struct group {
     char name[WG_LIMIT_TEST_NAME + 32];
     const json_t **tests;
-    size_t count;
+    size_t count, room;
     int failures, errors, skipped;
     double ms;
 };
@@ -313,10 +313,10 @@ static size_t make_groups(const struct wg_model *model, struct group *groups)
         char name[sizeof groups->name];
         group_name(test, name, sizeof name);
         struct group *group = find_group(groups, &count, name);
-        group->tests =
-            realloc(group->tests, (group->count + 1) * sizeof *group->tests); /* small lists */
-        if (!group->tests)
-            abort();
+        if (group->count == group->room) {
+            group->room = group->room ? 2 * group->room : 16;
+            group->tests = wg_realloc(group->tests, group->room * sizeof *group->tests);
+        }
         group->tests[group->count++] = test;
         const char *element = element_of(wg_outcome_of(wg_json_str(test, "outcome", "")));
         group->failures += element && strcmp(element, "failure") == 0;
@@ -491,6 +491,8 @@ int wg_junit_write(const struct wg_model *model, const char *path, struct wg_err
 {
     int rc = -1;
     xmlBuffer *buffer = xmlBufferCreate();
+    if (buffer)
+        xmlBufferSetAllocationScheme(buffer, XML_BUFFER_ALLOC_DOUBLEIT);
     xmlTextWriter *writer = buffer ? xmlNewTextWriterMemory(buffer, 0) : NULL;
     if (!writer)
         abort();

@@ -351,6 +351,9 @@ def a_command_that_is_not_there_leaves_nothing(place):
     return problems
 
 
+ANY_ORDER = "verify_asan_link_order=0"  # for walgrind with AddressSanitizer, when the environment is another
+
+
 def with_musl(place, program):
     """A program of this machine that says that it is of musl, whose dynamic linker would not load the probe."""
     with open(shutil.which(program), "rb") as file:
@@ -377,7 +380,7 @@ def a_program_of_musl_is_traced(place):
         place.count += 1
         done = subprocess.run([WALGRIND, "exec", f"--output=record{place.count}", "--", *begin, "./env"], text=True,
                               cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=100,
-                              env=dict(os.environ, LD_PRELOAD="libm.so.6"))
+                              env=dict(os.environ, LD_PRELOAD="libm.so.6", ASAN_OPTIONS=ANY_ORDER))
         preload = [line for line in done.stdout.splitlines() if line.startswith("LD_PRELOAD=")]
         if preload != ["LD_PRELOAD=libm.so.6"]:
             problems.append(f"{begin}: {preload}, {done.stderr!r}")
@@ -386,7 +389,8 @@ def a_program_of_musl_is_traced(place):
 
 EXECL = ("import ctypes, sys\n"
          "libc, program, deed = ctypes.CDLL(None), sys.argv[2].encode(), sys.argv[3].encode()\n"
-         "getattr(libc, sys.argv[1])(program, program, deed, None, (ctypes.c_char_p * 1)(None))\n")
+         f"environment = (ctypes.c_char_p * 2)(b'ASAN_OPTIONS={ANY_ORDER}', None)\n"
+         "getattr(libc, sys.argv[1])(program, program, deed, None, environment)\n")
 
 
 @check
