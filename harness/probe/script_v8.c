@@ -12,8 +12,8 @@
  *      variable. A thread of libuv's pool has none.
  *   2. The native stack is unwound from the call on. It must lead to code that V8 made, or that
  *      came with V8 (builtins), without a gap; that has no unwind tables, but frame pointers. When
- *      it leads through the garbage collector, or V8 called itself, then JavaScript did not make
- *      the call, and there are no frames.
+ *      it leads through the garbage collector then JavaScript did not make the call, and there are
+ *      no frames. Since V8 12 the collector begins with such a gap.
  *   3. The chain of frame pointers, up to where C++ called V8. A frame has its type or, when it is
  *      one of a function, the context and the function; from there lead pointers to the name, the
  *      script, and its source.
@@ -59,14 +59,28 @@ static bool lies_in(struct range range, uint64_t address)
     return address >= range.start && address < range.end;
 }
 
-static struct {
-    _Atomic uint32_t state; /* 0 none, 1 being filled, 2 found */
+/* A V8 in the process. */
+struct found {
     current_function *current;
     range_function *range; /* of the builtins in the object, of which isolates may have copies */
     struct range object;   /* with V8 in it */
     uint64_t collect;      /* where the garbage collector begins; 0 unknown */
     struct wg_v8 numbers;
+};
+
+#define SEARCHES 8
+
+/* Threads that search at the same time find the same, each in a place of its own. */
+static struct {
+    _Atomic uint32_t searches;
+    _Atomic(const struct found *) found;
+    struct found places[SEARCHES];
 } v8;
+
+static const struct found *known(void)
+{
+    return atomic_load_explicit(&v8.found, memory_order_acquire);
+}
 
 /* --- where things lie ----------------------------------------------------------------------- */
 
@@ -110,9 +124,6 @@ static bool fill(const struct wg_module *module, struct wg_v8 *ret)
         number_of(module, "class_BytecodeArray__wrapper__Tagged_BytecodeWrapper_", "", &other)
             ? other + 8
             : ret->array_length + 24;
-    if (!number_of(module, "frametype_ApiCallbackExitFrame", "", &other) ||
-        !number_of(module, "frametype_ExitFrame", "", &ret->exit_frame))
-        ret->exit_frame = 0;
     /* Compressed pointers (not in Node) would be other words. */
     return ret->tagged_size == 8 && ret->small_shift == 31 && ret->scope_variables >= 3 &&
            ret->scope_variables <= 5 && ret->scope_locals < 3 && ret->scope_locals > 0;
@@ -121,21 +132,19 @@ static bool fill(const struct wg_module *module, struct wg_v8 *ret)
 void wg_script_v8_search(const struct wg_module *module)
 {
 #ifdef __x86_64__
-    uint32_t none = 0;
     void *current = wg_probe_symbol(module, "_ZN2v87Isolate13TryGetCurrentEv");
     void *range = wg_probe_symbol(module, "_ZN2v87Isolate20GetEmbeddedCodeRangeEPPKvPm");
-    if (!current || !range || !atomic_compare_exchange_strong(&v8.state, &none, 1))
+    uint32_t place = current && range && !known() ? atomic_fetch_add(&v8.searches, 1) : SEARCHES;
+    if (place >= SEARCHES || !fill(module, &v8.places[place].numbers))
         return;
-    bool whole = fill(module, &v8.numbers);
-    if (whole) {
-        memcpy(&v8.current, &current, sizeof current);
-        memcpy(&v8.range, &range, sizeof range);
-        v8.object = (struct range){module->start, module->end};
-        v8.collect = (uintptr_t)wg_probe_symbol(
-            module, "_ZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceENS0_"
-                    "23GarbageCollectionReasonENS_15GCCallbackFlagsE");
-    }
-    atomic_store_explicit(&v8.state, whole ? 2 : 0, memory_order_release);
+    struct found *found = &v8.places[place];
+    memcpy(&found->current, &current, sizeof current);
+    memcpy(&found->range, &range, sizeof range);
+    found->object = (struct range){module->start, module->end};
+    found->collect = (uintptr_t)wg_probe_symbol(
+        module, "_ZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceENS0_"
+                "23GarbageCollectionReasonENS_15GCCallbackFlagsE");
+    atomic_store_explicit(&v8.found, found, memory_order_release);
 #else
     (void)module;
 #endif
@@ -155,7 +164,7 @@ static _Unwind_Reason_Code pass(struct _Unwind_Context *context, void *argument)
     struct native *native = argument;
     native->pc = _Unwind_GetIP(context);
     native->frame = _Unwind_GetGR(context, FRAME_POINTER);
-    native->collecting |= v8.collect && _Unwind_GetRegionStart(context) == v8.collect;
+    native->collecting |= known()->collect && _Unwind_GetRegionStart(context) == known()->collect;
     return native->pc && ++native->count < NATIVE_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
@@ -170,11 +179,11 @@ static struct range builtins_around(struct wg_v8_reader *reader, uint64_t pc)
     size_t size = 0;
     uint8_t code[WG_V8_BLOCK];
     struct range none = {0};
-    v8.range(v8.current(), &start, &size);
+    known()->range(known()->current(), &start, &size);
     struct range original = {(uintptr_t)start, (uintptr_t)start + size};
-    if (original.start < v8.object.start || original.end > v8.object.end)
+    if (original.start < known()->object.start || original.end > known()->object.end)
         return none;
-    if (lies_in(v8.object, pc))
+    if (lies_in(known()->object, pc))
         return lies_in(original, pc) ? original : none;
     uint64_t place = pc / WG_V8_BLOCK * WG_V8_BLOCK;
     uint64_t from = original.start / PAGE * PAGE + place % PAGE;
@@ -206,7 +215,7 @@ static uint64_t slot(const struct frame *frame, int32_t offset)
 
 static bool is_of_type(const struct frame *frame, int32_t type)
 {
-    return slot(frame, v8.numbers.frame_type) == (uint64_t)type << 1;
+    return slot(frame, known()->numbers.frame_type) == (uint64_t)type << 1;
 }
 
 static bool load(struct wg_v8_reader *reader, struct frame *frame)
@@ -220,8 +229,8 @@ static bool load(struct wg_v8_reader *reader, struct frame *frame)
 static bool step(struct wg_v8_reader *reader, struct frame *frame)
 {
     uint64_t next = slot(frame, 0);
-    if (is_of_type(frame, v8.numbers.entry_frame) ||
-        is_of_type(frame, v8.numbers.construct_entry_frame) || next <= frame->address ||
+    if (is_of_type(frame, known()->numbers.entry_frame) ||
+        is_of_type(frame, known()->numbers.construct_entry_frame) || next <= frame->address ||
         next - frame->address > STACK_MAX)
         return false;
     frame->pc = slot(frame, 8);
@@ -232,20 +241,21 @@ static bool step(struct wg_v8_reader *reader, struct frame *frame)
 /* Frames that are not of a function have their type where others have their context. */
 static bool is_of_function(const struct frame *frame)
 {
-    return (slot(frame, v8.numbers.frame_type) & 3) == 1;
+    return (slot(frame, known()->numbers.frame_type) & 3) == 1;
 }
 
 /* The position in its source of what a frame is at, -1 when it is not interpreted. */
 static int32_t position_in(struct wg_v8_reader *reader, const struct frame *frame,
                            struct range builtins)
 {
-    uint64_t bytecode = slot(frame, v8.numbers.frame_bytecode);
-    uint64_t offset = slot(frame, v8.numbers.frame_offset);
+    uint64_t bytecode = slot(frame, known()->numbers.frame_bytecode);
+    uint64_t offset = slot(frame, known()->numbers.frame_offset);
     if (!lies_in(builtins, frame->pc) || !wg_v8_is_small(offset) ||
-        wg_v8_type(reader, bytecode) != v8.numbers.type_bytecode)
+        wg_v8_type(reader, bytecode) != known()->numbers.type_bytecode)
         return -1;
     /* It counts from the word of the array, which is its address plus 1. */
-    return wg_v8_position(reader, bytecode, wg_v8_small(offset) - v8.numbers.bytecode_data + 1);
+    return wg_v8_position(reader, bytecode,
+                          wg_v8_small(offset) - known()->numbers.bytecode_data + 1);
 }
 
 /* --- text ----------------------------------------------------------------------------------- */
@@ -280,7 +290,7 @@ static bool tell(struct wg_v8_reader *reader, const struct frame *frame, struct 
 {
     char file[FILE_MAX];
     char name[FUNCTION_MAX];
-    uint64_t script_name = wg_v8_word(reader, function->script, v8.numbers.script_name);
+    uint64_t script_name = wg_v8_word(reader, function->script, known()->numbers.script_name);
     size_t file_size = wg_v8_utf8(reader, script_name, file, sizeof file);
     bool is_node = file_size > 5 && memcmp(file, "node:", 5) == 0;
     if (file_size == 0)
@@ -319,12 +329,11 @@ static uint32_t walk(struct wg_v8_reader *reader, const struct native *native, u
     /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
     if (builtins.end == 0 && wg_probe_module((const void *)(uintptr_t)native->pc))
         return 0;
-    bool more = load(reader, &frame) &&
-                !(v8.numbers.exit_frame && is_of_type(&frame, v8.numbers.exit_frame));
+    bool more = load(reader, &frame);
     for (int i = 0; more && i < WALK_MAX; i++) {
         struct wg_v8_function function;
         if (is_of_function(&frame) &&
-            wg_v8_function(reader, slot(&frame, v8.numbers.frame_function), &function))
+            wg_v8_function(reader, slot(&frame, known()->numbers.frame_function), &function))
             more = tell(reader, &frame, builtins, &function, &out);
         more = more && step(reader, &frame);
     }
@@ -339,7 +348,7 @@ __attribute__((noinline)) static uint32_t look(uint16_t *flags)
     struct wg_v8_reader reader;
     for (size_t i = 0; i < WG_V8_BLOCKS; i++)
         reader.places[i] = WG_V8_NONE;
-    reader.v8 = &v8.numbers;
+    reader.v8 = &known()->numbers;
     if (native.collecting || syscall(SYS_pipe2, reader.ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return 0;
     uint32_t text = walk(&reader, &native, flags);
@@ -350,6 +359,5 @@ __attribute__((noinline)) static uint32_t look(uint16_t *flags)
 
 uint32_t wg_script_v8_frames(uint16_t *flags)
 {
-    bool found = atomic_load_explicit(&v8.state, memory_order_acquire) == 2;
-    return found && v8.current() ? look(flags) : 0;
+    return known() && known()->current() ? look(flags) : 0;
 }

@@ -69,8 +69,7 @@ struct wg_v8 {
 #define MEMBER(member, start, end, end2, end3) int32_t member;
     WG_V8_NUMBERS(MEMBER)
 #undef MEMBER
-    int32_t positions;  /* of a BytecodeArray: its table of source positions */
-    int32_t exit_frame; /* type of a frame by which V8 calls itself, 0 when callbacks share it */
+    int32_t positions; /* of a BytecodeArray: its table of source positions */
 };
 
 #define WG_V8_BLOCK  128 /* bytes read at once; a power of two, so that it lies in one page */

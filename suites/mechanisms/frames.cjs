@@ -20,8 +20,8 @@ function made(name) {
   return `${name}.db`;
 }
 
-// What V8 says of the callers, without Node's own.
-function here(name) {
+// What V8 says of the callers, without Node's own; `count` of them when C++ is among them.
+function here(name, count = Infinity) {
   const prepare = Error.prepareStackTrace;
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 40;
@@ -36,7 +36,7 @@ function here(name) {
     if (file.startsWith("node:") || site.isAsync()) break;
     frames.push(`${file.replace("file://", "")}:${site.getLineNumber()} ${site.getFunctionName() ?? "<anonymous>"}`);
   }
-  expected[`${name}.db`] = frames;
+  expected[`${name}.db`] = frames.slice(0, count);
 }
 
 const gone = fs.unlinkSync;
@@ -98,6 +98,9 @@ const PLACES = {
     [1].map(() => [2].forEach(() => {
       gone(made(name)); here(name);
     }));
+  },
+  throughRuntime(name) {
+    "x".replace(/x/, () => { gone(made(name)); here(name, 1); return ""; });
   },
   recursion(name, depth = 6) {
     if (depth > 0) return PLACES.recursion(name, depth - 1);
@@ -199,9 +202,20 @@ const PLACES = {
   // From here on the function that calls may be compiled, and the one that is called replaced while it runs.
   compiled(name) {
     const garbage = [];
-    for (let i = 0; i < 2000000; i++) garbage[i % 100] = { i };
+    for (let i = 0; i < 500000; i++) garbage[i % 100] = { i };
     gone(made(name)); here(name);
     return garbage;
+  },
+  replaced(name) {
+    let sum = 0;
+    for (let i = 1; i <= 400000; i++) {
+      sum += i % 7;
+      if (i % 20000 === 0) {
+        sum++;
+        gone(made(`${name}${i / 20000}`)); here(`${name}${i / 20000}`);
+      }
+    }
+    return sum;
   },
   hot(name) {
     const removed = (last) => {

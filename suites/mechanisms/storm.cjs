@@ -102,7 +102,7 @@ async function rounds(prefix) {
     if (round % 8 === 0) context(name);
     if (round % 10 === 0) globalThis.gc?.();
     if (round % 16 === 0) await new Promise((resume) => { setImmediate(resume); });
-    if (round === ROUNDS >> 1 && prefix === "main") half(name);
+    if (round === ROUNDS >> 1 && prefix === "main") await half(name);
   }
 }
 
@@ -118,7 +118,9 @@ function half(name) {
   if (END === "throw") {
     console.log("throw in the middle");
     setImmediate(() => { files(name); throw new Error("on purpose"); });
+    return new Promise(() => {});
   }
+  return null;
 }
 
 function worker(number) {
