@@ -99,15 +99,21 @@ void wg_script_cpython_search(const struct wg_module *module)
 
 /* --- Offsets -------------------------------------------------------------------------------- */
 
+/* A word lies there, within an object of that size. */
+static bool has_word(uint64_t size, uint64_t offset)
+{
+    return size >= sizeof(uint64_t) && offset <= size - sizeof(uint64_t);
+}
+
 static bool is_sane(const struct wg_cpython *at)
 {
     const uint64_t frame[] = {at->previous, at->executable, at->instruction};
     const uint64_t code[] = {at->file, at->name, at->line_table, at->first_line};
     bool sane = at->frame_size <= WG_CPYTHON_OBJECT && at->code_size <= WG_CPYTHON_OBJECT;
     for (size_t i = 0; i < sizeof frame / sizeof frame[0]; i++)
-        sane = sane && frame[i] + sizeof(uint64_t) <= at->frame_size;
+        sane = sane && has_word(at->frame_size, frame[i]);
     for (size_t i = 0; i < sizeof code / sizeof code[0]; i++)
-        sane = sane && code[i] + sizeof(uint64_t) <= at->code_size;
+        sane = sane && has_word(at->code_size, code[i]);
     return sane;
 }
 

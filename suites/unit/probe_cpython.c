@@ -5,7 +5,7 @@
  *
  * argv[1] says what is wrong with the frames: "sound" nothing, "damaged" one links to an address
  * where nothing is, "release" the table is of another release, "threads" it is of a build without
- * the GIL. Exits 0 when it came to its end.
+ * the GIL, "outside" a member lies before its object. Exits 0 when it came to its end.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -144,6 +144,8 @@ int main(int argc, char **argv)
     make_table(strcmp(argv[1], "release") == 0 ? 0x030e : 0x030d, strcmp(argv[1], "threads") == 0);
     if (strcmp(argv[1], "damaged") == 0)
         frames[2].previous = (void *)0x10;
+    if (strcmp(argv[1], "outside") == 0)
+        memset(_PyRuntime + 29 * sizeof(uint64_t), 0xff, sizeof(uint64_t));
     state.frame = frames;
     static const char page[512] = "SQLite format 3";
     FILE *file = fopen(argv[2], "we");

@@ -209,4 +209,6 @@ Test(probe, frames_of_a_python_that_tells_no_traceback_are_read_by_its_offsets)
     cr_expect(eq(str, frames, ""));
     frames_when("threads", frames);
     cr_expect(eq(str, frames, ""));
+    frames_when("outside", frames);
+    cr_expect(eq(str, frames, ""));
 }
