@@ -21,12 +21,28 @@ void wg_cpython_put(struct wg_cpython_walk *walk, char byte)
         walk->text[walk->used++] = byte;
 }
 
+/* Half of a pair, as which Python has a byte of a path that is no UTF-8: "\udcff", as its own
+ * tracebacks show it. */
+static void put_half(struct wg_cpython_walk *walk, uint32_t character)
+{
+    wg_cpython_put(walk, '\\');
+    wg_cpython_put(walk, 'u');
+    for (int shift = 12; shift >= 0; shift -= 4)
+        wg_cpython_put(walk, "0123456789abcdef"[(character >> shift) & 15]);
+}
+
 static void put_character(struct wg_cpython_walk *walk, uint32_t character)
 {
+    if (character >= 0xd800 && character < 0xe000) {
+        put_half(walk, character);
+        return;
+    }
     if (character < 0x80) {
         wg_cpython_put(walk, character < 0x20 || character == 0x7f ? '?' : (char)character);
         return;
     }
+    if (character > 0x10ffff)
+        character = 0xfffd;
     static const uint8_t starts[] = {0, 0xc0, 0xe0, 0xf0};
     int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
     wg_cpython_put(walk, (char)(starts[more] | (character >> (6 * more))));

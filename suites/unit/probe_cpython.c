@@ -79,7 +79,7 @@ VISIBLE const char *Py_GetVersion(void)
 static struct text plain_file = {.length = 11, .state = STATE(1, 1), .ascii = "/srv/app.py"};
 static struct text plain_name = {.length = 6, .state = STATE(1, 1), .ascii = "delete"};
 static struct text wide_file = {
-    .length = 5, .state = STATE(2, 0), .units = {'/', 0x65e5, '.', 'p', 'y'}};
+    .length = 6, .state = STATE(2, 0), .units = {'/', 0x65e5, 0xdcff, '.', 'p', 'y'}};
 static struct text wide_name = {.length = 3, .state = STATE(2, 0), .units = {0xe9, '\n', 0x20ac}};
 
 /* Places of every form: line 10 for 2 units (short), + 2 (one line), + 100 (long), - 1 (no
