@@ -26,8 +26,8 @@
  * n modulo capacity (ring), set `commit` to 0, fill in the rest, set `commit` to n + 1 (release; 0
  * when that wraps to 0, which costs one record in 2^32). A reader takes a slot whose commit c is
  * not 0 and for which (c - 1) modulo capacity is the slot's number; anything else was being
- * written when the process died. The newest record of the ring may become longer afterwards, when it
- * is a WRITE and another piece follows: first its `result`, then its `length`.
+ * written when the process died. The newest record of the ring may become longer afterwards, when
+ * it is a WRITE and another piece follows: first its `result`, then its `length`.
  *
  * Strings: a reference is an offset in the strings area, a multiple of 8; 0 is none, and the area's
  * first 8 bytes are unused. At it: uint32_t size, uint32_t hash (the writer's affair), then as many

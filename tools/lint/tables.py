@@ -145,6 +145,7 @@ WRITABLE = (
     (r"tools/walgrind/foreground\.c", r"child_pid", "a signal handler takes no argument: the process that it signals"),
     (r"suites/unit/probe_worker\.c", r"memory|signal_path", "what a signal handler works with and on"),
     (r"suites/mechanisms/outside\.c", r"signals_seen", "a signal handler takes no argument: what it counts"),
+    (r"suites/unit/server_start\.c", r"without_diag", "send() of libc takes no context"),
     (r"suites/unit/fault_calls\.c", r"state", "libc's functions and SQLite's allocator take no context"),
     (r"suites/unit/probe_cpython\.c", r".*", "the objects of an interpreter, which the probe finds by their symbols"),
     (r"suites/unit/db_worker\.c", r"line", "a line as long as the limit, in a program of its own"),
