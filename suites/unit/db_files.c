@@ -32,9 +32,12 @@ static struct shelf shelf_open(void)
     char *cache = place_path(&shelf.place, "cache");
     char *sql = wg_format("db/app.db=%s/a.sql", shelf.place.root);
     char *sql_files[] = {sql, NULL};
-    char script[] = "mkdir -p $0/docs/deep $0/empty && echo one > $0/docs/one.xml && "
-                    "echo two > $0/docs/deep/two.xml && chmod 640 $0/docs/deep/two.xml && "
-                    "ln -s one.xml $0/docs/link";
+    char script[] =
+        "mkdir -p $0/docs/deep $0/empty && echo one > $0/docs/one.xml && "
+        "echo two > $0/docs/deep/two.xml && chmod 640 $0/docs/deep/two.xml && "
+        "ln -s one.xml $0/docs/link && mkdir -p $0/locked/deep && "
+        "echo three > $0/locked/deep/three.xml && chmod 555 $0/locked $0/locked/deep && "
+        "mkdir $0/zoo && echo four > $0/zoo/four.xml && chmod 555 $0/zoo";
     char *command[] = {"sh", "-c", script, "{data}", NULL};
     struct wg_template_spec spec = {
         .name = "shelf", .sql_files = sql_files, .command = command, .cache_dir = cache};
@@ -116,6 +119,45 @@ Test(db_files, every_kind_of_change_is_undone)
         }
     }
     expect_sound(shelf.set);
+    shelf_close(&shelf);
+}
+
+/* To move such a directory needs the right to write to it, which root has always. */
+static void be_nobody(void)
+{
+    cr_assert(geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0), "%s", strerror(errno));
+}
+
+static const char remove_locked[] = "chmod -R u+w locked && rm -r locked";
+
+Test(db_files, a_removed_directory_that_forbids_writing_comes_back)
+{
+    be_nobody();
+    struct shelf shelf = shelf_open();
+    for (int round = 0; round < 2; round++) {
+        cr_assert(eq(int, run(&shelf, remove_locked), 0));
+        struct wg_reset_report report = reset_now(shelf.set);
+        cr_expect(eq(sz, report.files_restored, 3));
+        expect_template_files(&shelf);
+        cr_expect(eq(int, run(&shelf, "test $(stat -c %a locked) = 555"), 0));
+        cr_expect(eq(int, run(&shelf, "test $(stat -c %a locked/deep) = 555"), 0));
+    }
+    expect_sound(shelf.set);
+    shelf_close(&shelf);
+}
+
+Test(db_files, a_directory_that_forbids_writing_goes_again_when_the_reset_fails)
+{
+    struct wg_err err = WG_ERR_INIT;
+    be_nobody();
+    struct shelf shelf = shelf_open();
+    cr_assert(eq(int, run(&shelf, remove_locked), 0));
+    cr_assert(eq(int, run(&shelf, "chmod u+w zoo && rm zoo/four.xml && chmod u-w zoo"), 0));
+    cr_assert(eq(int, wg_dbset_reset(shelf.set, -1, NULL, &err), -1));
+    cr_expect(strstr(err.message, "/zoo/four.xml: ") != NULL, "%s", err.message);
+    cr_expect(strstr(err.message, "not as they were") == NULL, "%s", err.message);
+    cr_expect(
+        eq(int, run(&shelf, "test ! -e locked && test -z \"$(find . -name '.walgrind-*')\""), 0));
     shelf_close(&shelf);
 }
 
