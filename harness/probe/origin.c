@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -132,6 +133,27 @@ static const ElfW(Ehdr) * header_of(const struct wg_module *module)
 }
 
 /*
+ * The program headers of an object. Those of the program itself the kernel tells: one that lies at
+ * fixed addresses, with gaps, has its ELF header where the linker's look-up finds nothing.
+ */
+static const ElfW(Phdr) * headers_of(const struct wg_module *module, size_t *ret_count)
+{
+    const ElfW(Ehdr) *elf = header_of(module);
+    if (elf) {
+        *ret_count = elf->e_phnum;
+        return (const void *)((uintptr_t)elf + elf->e_phoff);
+    }
+    const ElfW(Phdr) *program = (const void *)getauxval(AT_PHDR);
+    *ret_count = program ? getauxval(AT_PHNUM) : 0;
+    for (size_t i = 0; i < *ret_count; i++)
+        if (program[i].p_type == PT_DYNAMIC &&
+            module->bias + program[i].p_vaddr == (uintptr_t)module->dynamic)
+            return program;
+    *ret_count = 0;
+    return NULL;
+}
+
+/*
  * Where the linker separates code from data, texts lie in the read-only parts behind the code, and
  * the code itself, the larger part by far, need not be searched.
  */
@@ -139,18 +161,16 @@ static bool contains_sqlite(const struct wg_module *module)
 {
     char needle[WG_PROBE_NEEDLE + 1];
     wg_probe_needle(needle);
-    const ElfW(Ehdr) *elf = header_of(module);
-    if (!elf)
-        return false;
-    const ElfW(Phdr) *program = (const void *)((uintptr_t)elf + elf->e_phoff);
+    size_t count;
+    const ElfW(Phdr) *program = headers_of(module, &count);
     bool seen_code = false;
     bool separate = false;
-    for (int i = 0; i < elf->e_phnum; i++) {
+    for (size_t i = 0; i < count; i++) {
         bool code = program[i].p_type == PT_LOAD && (program[i].p_flags & PF_X);
         separate |= seen_code && program[i].p_type == PT_LOAD && program[i].p_flags == PF_R;
         seen_code |= code;
     }
-    for (int i = 0; i < elf->e_phnum; i++) {
+    for (size_t i = 0; i < count; i++) {
         const ElfW(Phdr) *part = &program[i];
         if (part->p_type == PT_LOAD && (part->p_flags & (PF_R | PF_W)) == PF_R &&
             !(separate && (part->p_flags & PF_X)) &&

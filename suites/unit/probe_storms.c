@@ -56,9 +56,9 @@ Test(probe_storms, a_library_at_the_place_of_another_one_is_not_taken_for_it)
     wg_probe_finish(&watched);
 }
 
-Test(probe_storms, a_program_with_sqlite_inside_and_gaps_between_its_parts_is_understood)
+static void check_sqlite_inside(const char *program)
 {
-    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER_GAPS, "read-beside", NULL);
+    struct wg_watched watched = wg_probe_watch(program, "read-beside", NULL);
     struct wg_trace_event event;
     cr_assert(zero(int, watched.status));
     cr_expect(ge(sz,
@@ -77,4 +77,14 @@ Test(probe_storms, a_program_with_sqlite_inside_and_gaps_between_its_parts_is_un
                  1));
     cr_expect(eq(u32, event.record->held, WG_TRACE_HELD_SHARED));
     wg_probe_finish(&watched);
+}
+
+Test(probe_storms, a_program_with_sqlite_inside_and_gaps_between_its_parts_is_understood)
+{
+    check_sqlite_inside(WG_TEST_PROBE_WORKER_GAPS);
+}
+
+Test(probe_storms, a_program_with_sqlite_inside_at_fixed_addresses_is_understood)
+{
+    check_sqlite_inside(WG_TEST_PROBE_WORKER_FIXED);
 }
