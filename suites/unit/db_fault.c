@@ -356,6 +356,11 @@ Test(db_fault, two_files_change_places_in_three_steps_or_not_at_all, .timeout = 
         expect_text(&place, "fresh.old", "fresh.old", nth);
         expect_text(&place, "path.old", "path.old", nth);
     }
+    cr_assert(eq(int, unlink(path), 0)); /* "path" comes to where nothing is */
+    cr_assert(eq(int, wg_exchange(fresh, path), 0));
+    expect_text(&place, "path", "path", 0);
+    cr_expect(eq(int, wg_exchange(fresh, path), -1));
+    expect_text(&place, "path", "path", 0);
     fault_without_exchange(false);
     free(fresh);
     free(path);
