@@ -320,6 +320,7 @@ int wg_call_execl(const char *path, const char *first, ...)
 {
     va_list rest;
     va_start(rest, first);
+    /* cppcheck-suppress allocaCalled */
     char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
     va_end(rest);
     va_start(rest, first);
@@ -333,6 +334,7 @@ int wg_call_execlp(const char *file, const char *first, ...)
 {
     va_list rest;
     va_start(rest, first);
+    /* cppcheck-suppress allocaCalled */
     char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
     va_end(rest);
     va_start(rest, first);
@@ -346,6 +348,7 @@ int wg_call_execle(const char *path, const char *first, ...)
 {
     va_list rest;
     va_start(rest, first);
+    /* cppcheck-suppress allocaCalled */
     char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
     va_end(rest);
     va_start(rest, first);
