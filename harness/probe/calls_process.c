@@ -315,16 +315,19 @@ static void take_arguments(char **list, const char *first, va_list *rest)
     *list = NULL;
 }
 
+/* Declares `list`, the arguments from `first` on, and `rest`, which stands behind their NULL. */
+#define LISTED                                                                                     \
+    va_list rest;                                                                                  \
+    va_start(rest, first);                                                                         \
+    char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);            \
+    va_end(rest);                                                                                  \
+    va_start(rest, first);                                                                         \
+    take_arguments(list, first, &rest)
+
 int wg_call_execl(const char *path, const char *first, ...) WG_STANDS_FOR("execl");
 int wg_call_execl(const char *path, const char *first, ...)
 {
-    va_list rest;
-    va_start(rest, first);
-    /* cppcheck-suppress allocaCalled */
-    char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
-    va_end(rest);
-    va_start(rest, first);
-    take_arguments(list, first, &rest);
+    LISTED;
     va_end(rest);
     return exec_noted(WG_CALL_execve, WG_CALLER(), -1, path, list, environ);
 }
@@ -332,13 +335,7 @@ int wg_call_execl(const char *path, const char *first, ...)
 int wg_call_execlp(const char *file, const char *first, ...) WG_STANDS_FOR("execlp");
 int wg_call_execlp(const char *file, const char *first, ...)
 {
-    va_list rest;
-    va_start(rest, first);
-    /* cppcheck-suppress allocaCalled */
-    char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
-    va_end(rest);
-    va_start(rest, first);
-    take_arguments(list, first, &rest);
+    LISTED;
     va_end(rest);
     return exec_noted(WG_CALL_none, WG_CALLER(), -1, file, list, environ);
 }
@@ -346,13 +343,7 @@ int wg_call_execlp(const char *file, const char *first, ...)
 int wg_call_execle(const char *path, const char *first, ...) WG_STANDS_FOR("execle");
 int wg_call_execle(const char *path, const char *first, ...)
 {
-    va_list rest;
-    va_start(rest, first);
-    /* cppcheck-suppress allocaCalled */
-    char **list = __builtin_alloca((count_arguments(first, &rest) + 1) * sizeof *list);
-    va_end(rest);
-    va_start(rest, first);
-    take_arguments(list, first, &rest);
+    LISTED;
     char *const *variables = va_arg(rest, char *const *);
     va_end(rest);
     return exec_noted(WG_CALL_execve, WG_CALLER(), -1, path, list, variables);

@@ -14,8 +14,6 @@
 #ifndef WG_PLAIN
 #include <sqlite3.h>
 #endif
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -323,22 +321,6 @@ static void copies_no_descriptor(void)
     must(close(fd) == 0);
 }
 
-/* Runs the rest of the arguments where ptrace() is forbidden, as in many containers. */
-static void forbids_tracing(char **command)
-{
-    struct sock_filter code[] = {
-        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
-        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_ptrace},
-        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
-        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
-    };
-    struct sock_fprog program = {sizeof code / sizeof *code, code};
-    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-    execvp(command[0], command);
-    _exit(127);
-}
-
 /* --- what needs SQLite ---------------------------------------------------------------------- */
 
 #ifndef WG_PLAIN
@@ -505,7 +487,6 @@ static const struct {
     {"is_killed", is_killed, NULL},
     {"debugs", debugs, NULL},
     {"uses_io_uring", uses_io_uring, NULL},
-    {"forbids_tracing", NULL, forbids_tracing},
     {"unlinks_in_a_thread", unlinks_in_a_thread, NULL},
     {"decides_late_what_exec_closes", decides_late_what_exec_closes, NULL},
     {"truncates_inherited", NULL, truncates_inherited},

@@ -96,27 +96,6 @@ int main(int argc, char **argv)
     return argc < 2 || execve(argv[1], argv + 1, none);
 }
 """
-FORBIDS = """
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-int main(int argc, char **argv)
-{
-    struct sock_filter code[] = {
-        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
-        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_ptrace},
-        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
-        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
-    };
-    struct sock_fprog program = {sizeof code / sizeof *code, code};
-    return argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0 || execv(argv[1], argv + 1);
-}
-"""
 POST = ("python3 -c 'import os, urllib.request; urllib.request.urlopen(os.environ[\"WALGRIND_URL\"] + \"/notes\", "
         "b\"{}\")' 2>/dev/null")
 
@@ -186,7 +165,7 @@ def suite_is_traced(place):
 
 def nobody_may_trace(place):
     """Where neither can work the report says so."""
-    forbids = build_static(place, "forbids", FORBIDS)
+    forbids = os.environ["WG_FORBID_TRACING"]
     remover = build_static(place, "remover", REMOVER)
     for how, tests, uncovered in (("auto", PASS, False), ("preload", PASS, False), ("seccomp", PASS, True),
                                   ("both", PASS, True), ("auto", f"{remover} nothing; {PASS}", True)):
