@@ -25,7 +25,7 @@ pid_t wg_call_fork(void)
     bool noted = wg_probe.fd_max != 0 && wg_probe_live() && !wg_probe_in_vfork();
     if (noted)
         wg_note_begin(&note, WG_TRACE_FORK, WG_CALL_fork, WG_CALLER());
-    atomic_fetch_add(&wg_probe.perturb.children, 1);
+    wg_perturb_child();
     pid_t pid = WG_REAL(fork)();
     if (noted && pid != 0) {
         wg_note_result(&note, pid, pid < 0);
@@ -133,7 +133,7 @@ static void make_environment(struct environment *environment, char *const *list)
     *environment = (struct environment){.list = list};
     if (wg_probe.fd_max == 0 || !wg_probe.self[0])
         return;
-    atomic_fetch_add(&wg_probe.perturb.children, 1);
+    wg_perturb_child();
     size_t set = make_settings(settings, chaos, list);
     if (set == 0)
         return;

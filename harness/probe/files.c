@@ -114,6 +114,20 @@ void wg_probe_locked(struct wg_fd *entry, short type, int64_t start, int64_t len
     wg_probe_lock_bits((enum wg_trace_role)entry->role, type, start, length, &set, &clear);
     if (clear)
         atomic_fetch_and(&entry->inode->held, ~clear);
-    if (set)
-        atomic_fetch_or(&entry->inode->held, set);
+    if (!set)
+        return;
+    uint64_t group = UINT64_C(1) << ((entry->inode - wg_probe.inodes) / WG_PROBE_LOCK_GROUP);
+    if (!(atomic_load_explicit(&wg_probe.lock_groups, memory_order_relaxed) & group))
+        atomic_fetch_or(&wg_probe.lock_groups, group);
+    atomic_fetch_or(&entry->inode->held, set);
+}
+
+/* Only where there ever was a lock: to look at each inode of the table would make its pages. */
+void wg_probe_forget_locks(void)
+{
+    uint64_t groups = atomic_load(&wg_probe.lock_groups);
+    for (int i = 0; i < WG_PROBE_INODES; i++)
+        if (groups >> (i / WG_PROBE_LOCK_GROUP) & 1 &&
+            atomic_load_explicit(&wg_probe.inodes[i].held, memory_order_relaxed) != 0)
+            atomic_store_explicit(&wg_probe.inodes[i].held, 0, memory_order_relaxed);
 }

@@ -115,17 +115,29 @@ bool wg_note_still(int fd, struct wg_fd *entry)
 
 /* --- open ----------------------------------------------------------------------------------- */
 
+/*
+ * Who opens, well enough for files that look like no database. Asked for only when it matters: most
+ * of what programs open is nothing of ours.
+ */
+static enum wg_trace_origin opener_of(struct wg_opening *opening)
+{
+    struct wg_trace_record *record = &opening->note.record;
+    if (!opening->asked)
+        record->origin =
+            (uint8_t)wg_probe_origin_of_open(opening->caller, opening->path, opening->flags, true);
+    opening->asked = true;
+    return (enum wg_trace_origin)record->origin;
+}
+
 void wg_opening_begin(struct wg_opening *opening, enum wg_trace_call call, const void *caller)
 {
-    struct wg_note *note = &opening->note;
     opening->caller = caller;
-    wg_note_begin(note, WG_TRACE_OPEN, call, caller);
-    note->record.origin =
-        (uint8_t)wg_probe_origin_of_open(caller, opening->path, opening->flags, true);
+    opening->asked = false;
+    wg_note_begin(&opening->note, WG_TRACE_OPEN, call, caller);
     /* What a call may be about to empty or replace must be looked at before. */
     opening->looked =
-        !wg_origin_is_sqlite((enum wg_trace_origin)note->record.origin) &&
-        ((opening->flags & (O_CREAT | O_TRUNC)) || (opening->flags & O_ACCMODE) == O_WRONLY);
+        ((opening->flags & (O_CREAT | O_TRUNC)) || (opening->flags & O_ACCMODE) == O_WRONLY) &&
+        !wg_origin_is_sqlite(opener_of(opening));
     if (opening->looked)
         wg_probe_look(opening->directory_fd, opening->path, !(opening->flags & O_NOFOLLOW),
                       &opening->before);
@@ -140,7 +152,7 @@ bool wg_opening_strikes(struct wg_opening *opening)
     char path[WG_PROBE_PATH];
     size_t size = strnlen(opening->path, WG_PROBE_PATH);
     struct wg_family family = wg_probe_family_of_name(opening->path, size);
-    bool by_sqlite = wg_origin_is_sqlite((enum wg_trace_origin)note->record.origin);
+    bool by_sqlite = wg_origin_is_sqlite(opener_of(opening));
     if (family.role == WG_TRACE_ROLE_NONE && opening->looked)
         family.role = opening->before.family.role;
     if (family.role == WG_TRACE_ROLE_NONE && by_sqlite)
@@ -175,14 +187,13 @@ static bool has_wal(const struct wg_opening *opening)
     return fstatat(opening->directory_fd, wal, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
-static enum wg_trace_role role_of_opened(const struct wg_opening *opening, int fd,
-                                         const struct stat *st)
+static enum wg_trace_role role_of_opened(struct wg_opening *opening, int fd, const struct stat *st)
 {
     size_t size = strlen(opening->path);
     enum wg_trace_role by_name = wg_probe_family_of_name(opening->path, size).role;
     if (by_name != WG_TRACE_ROLE_NONE)
         return by_name;
-    if (wg_origin_is_sqlite((enum wg_trace_origin)opening->note.record.origin))
+    if (wg_origin_is_sqlite(opener_of(opening)))
         return WG_TRACE_ROLE_DATABASE;
     const struct wg_inode *inode = wg_probe_inode_find(st->st_dev, st->st_ino);
     if (inode && atomic_load(&inode->open_count) > 0)
@@ -244,15 +255,22 @@ static void track(struct wg_opening *opening, int fd, const struct stat *st,
         note->record.ino2 = opening->before.st.st_ino;
 }
 
+/* In a vfork child, whose descriptors are not those of the tables. A library that is SQLite and
+ * nothing else does not run in one. */
+static bool in_others_vfork(struct wg_opening *opening)
+{
+    return opener_of(opening) != WG_TRACE_ORIGIN_SQLITE && wg_probe_in_vfork();
+}
+
 static void note_failed_open(struct wg_opening *opening)
 {
     struct wg_note *note = &opening->note;
     size_t size = strnlen(opening->path, WG_PROBE_PATH);
-    bool by_sqlite = wg_origin_is_sqlite((enum wg_trace_origin)note->record.origin);
+    bool by_sqlite = wg_origin_is_sqlite(opener_of(opening));
     struct wg_family family = wg_probe_family_of_name(opening->path, size);
     bool telling = by_sqlite || family.role != WG_TRACE_ROLE_NONE ||
                    (opening->looked && opening->before.family.role != WG_TRACE_ROLE_NONE);
-    if (!telling || (note->record.error == ENOENT && !by_sqlite))
+    if (!telling || (note->record.error == ENOENT && !by_sqlite) || in_others_vfork(opening))
         return;
     find_origin(opening);
     if (by_sqlite && family.role == WG_TRACE_ROLE_NONE)
@@ -270,32 +288,34 @@ static void note_failed_open(struct wg_opening *opening)
     wg_note_end(note);
 }
 
+static void note_opened(struct wg_opening *opening, int fd)
+{
+    struct stat st;
+    struct wg_fd *stale = wg_probe_fd(fd);
+    if (stale) {
+        if (in_others_vfork(opening))
+            return;
+        wg_probe_fd_remove(stale, false);
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    enum wg_trace_role role = role_of_opened(opening, fd, &st);
+    if (role != WG_TRACE_ROLE_NONE && !in_others_vfork(opening)) {
+        track(opening, fd, &st, role);
+        wg_note_end(&opening->note);
+    }
+}
+
 void wg_opening_end(struct wg_opening *opening, int fd)
 {
     struct wg_note *note = &opening->note;
-    struct stat st;
     wg_note_result(note, fd, fd < 0);
     note->record.offset = opening->mode;
     note->record.length = opening->flags;
-    if (note->record.origin != WG_TRACE_ORIGIN_SQLITE && wg_probe_in_vfork()) {
-        errno = note->saved_errno;
-        return;
-    }
-    if (fd < 0) {
+    if (fd < 0)
         note_failed_open(opening);
-        errno = note->saved_errno;
-        return;
-    }
-    struct wg_fd *stale = wg_probe_fd(fd);
-    if (stale)
-        wg_probe_fd_remove(stale, false);
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        enum wg_trace_role role = role_of_opened(opening, fd, &st);
-        if (role != WG_TRACE_ROLE_NONE) {
-            track(opening, fd, &st, role);
-            wg_note_end(note);
-        }
-    }
+    else
+        note_opened(opening, fd);
     errno = note->saved_errno;
 }
 

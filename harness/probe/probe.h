@@ -52,17 +52,18 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#define WG_PROBE_INODES  4096                /* files of families known at once */
-#define WG_PROBE_WAYS    8                   /* places in which an inode may lie */
-#define WG_PROBE_NAMES   (UINT32_C(4) << 20) /* bytes of paths */
-#define WG_PROBE_BUCKETS 8192                /* of the hash of names */
-#define WG_PROBE_INTERN  16384               /* strings of the trace file found again */
-#define WG_PROBE_MODULES 512
-#define WG_PROBE_HINTS   512                  /* calling addresses whose module is found at once */
-#define WG_PROBE_CHUNK   (UINT64_C(16) << 10) /* bytes of the trace file made real at once */
-#define WG_PROBE_CHUNKS  2048
-#define WG_PROBE_MAPS    64
-#define WG_PROBE_PATH    1024 /* bytes; buffers lie on stacks that may be those of signal handlers */
+#define WG_PROBE_INODES     4096 /* files of families known at once */
+#define WG_PROBE_WAYS       8    /* places in which an inode may lie */
+#define WG_PROBE_LOCK_GROUP (WG_PROBE_INODES / 64)
+#define WG_PROBE_NAMES      (UINT32_C(4) << 20) /* bytes of paths */
+#define WG_PROBE_BUCKETS    8192                /* of the hash of names */
+#define WG_PROBE_INTERN     16384               /* strings of the trace file found again */
+#define WG_PROBE_MODULES    512
+#define WG_PROBE_HINTS      512 /* calling addresses whose module is found at once */
+#define WG_PROBE_CHUNK      (UINT64_C(16) << 10) /* bytes of the trace file made real at once */
+#define WG_PROBE_CHUNKS     2048
+#define WG_PROBE_MAPS       64
+#define WG_PROBE_PATH       1024 /* bytes; buffers lie on stacks that may be those of signal handlers */
 
 /* A path that lives as long as the process, and its reference in the current trace file. */
 struct wg_name {
@@ -177,6 +178,7 @@ struct wg_probe {
     uint32_t fd_max;          /* entries of fds; 0 until the probe has started */
     _Atomic uint32_t fd_high; /* one more than the highest descriptor ever tracked */
     struct wg_inode *inodes;
+    _Atomic uint64_t lock_groups; /* a bit for each group of inodes in which one ever had a lock */
     char *names;
     _Atomic uint32_t names_next;
     _Atomic uint32_t buckets[WG_PROBE_BUCKETS]; /* offsets of names */
@@ -258,6 +260,8 @@ static inline int64_t wg_probe_changed_ns(const struct stat *st)
 }
 /* A POSIX lock was granted (type F_RDLCK, F_WRLCK) or given back (F_UNLCK). */
 void wg_probe_locked(struct wg_fd *entry, short type, int64_t start, int64_t length);
+/* In a forked child: POSIX locks stay with the parent. */
+void wg_probe_forget_locks(void);
 
 /* --- family.c --- */
 /* The first bytes say "SQLite format 3". */
@@ -342,6 +346,13 @@ extern __thread uint32_t wg_probe_strikes __attribute__((tls_model("initial-exec
 void wg_perturb_start(void);
 /* In a forked child, once it has its file. */
 void wg_perturb_forked(void);
+/* A process or a program is about to be started. Not counted without need: in a process that forks
+ * all day the page would be copied each time. */
+static inline void wg_perturb_child(void)
+{
+    if (wg_probe.perturb.chaos)
+        atomic_fetch_add(&wg_probe.perturb.children, 1);
+}
 /* What a program that is started now is to be given as its place. */
 uint64_t wg_perturb_child_line(void);
 uint16_t wg_perturb_delay_now(uint16_t type, enum wg_trace_call call, enum wg_trace_role role);
@@ -388,6 +399,7 @@ struct wg_opening {
     struct wg_note note;
     struct wg_look before; /* only filled when `looked` */
     bool looked;
+    bool asked; /* the record has its origin */
     const void *caller;
     const char *path;
     int directory_fd;

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,11 +90,34 @@ static int create_file(const char *path, uint64_t size)
     return -1;
 }
 
-static void fill_header(struct wg_trace_header *header, const uint64_t capacity[WG_TRACE_AREAS],
-                        uint64_t strings_size, int64_t start_ns)
+/*
+ * For most processes the first chunk of each part of the file is all that they ever fill. A write
+ * makes the pages of a chunk at once, where a mapping asks the file system for one after the other.
+ * Later it would wipe out what other threads put there. What fails is left to the mapping.
+ */
+static void write_first_chunks(int fd, const struct wg_trace_header *layout)
+{
+    static const char zeros[4096];
+    const uint64_t parts[] = {0, layout->areas[WG_TRACE_FREQUENT].offset, layout->strings_offset};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        struct iovec pages[WG_PROBE_CHUNK / sizeof zeros];
+        uint64_t start = parts[i] / WG_PROBE_CHUNK * WG_PROBE_CHUNK;
+        uint64_t rest = layout->file_size - start;
+        int count = 0;
+        for (; count < (int)(sizeof pages / sizeof pages[0]) && rest > 0; count++) {
+            size_t size = rest < sizeof zeros ? rest : sizeof zeros;
+            pages[count] = (struct iovec){(void *)zeros, size};
+            rest -= size;
+        }
+        syscall(SYS_pwritev, fd, pages, count, start, 0);
+    }
+}
+
+static void fill_header(struct wg_trace_header *header, int64_t start_ns, int shrink)
 {
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
+    memset(header, 0, sizeof *header);
     header->version = WG_TRACE_VERSION;
     header->record_size = WG_TRACE_RECORD_SIZE;
     header->pid = (int32_t)syscall(SYS_getpid);
@@ -103,32 +127,33 @@ static void fill_header(struct wg_trace_header *header, const uint64_t capacity[
     header->parent_ns = wg_probe.last_start_ns;
     header->uid = (uint32_t)syscall(SYS_getuid);
     header->state = WG_TRACE_RUNNING;
+    header->areas[WG_TRACE_RARE].capacity = RARE_RECORDS >> shrink;
+    header->areas[WG_TRACE_FREQUENT].capacity = FREQUENT_RECORDS >> shrink;
     uint64_t offset = WG_TRACE_HEADER_SIZE;
     for (int i = 0; i < WG_TRACE_AREAS; i++) {
         header->areas[i].offset = offset;
-        header->areas[i].capacity = capacity[i];
-        offset += capacity[i] * WG_TRACE_RECORD_SIZE;
+        offset += header->areas[i].capacity * WG_TRACE_RECORD_SIZE;
     }
     header->strings_offset = offset;
-    header->strings_size = strings_size;
+    header->strings_size = STRINGS_SIZE >> shrink;
     header->strings_next = 8;
-    header->file_size = offset + strings_size;
+    header->file_size = offset + header->strings_size;
 }
 
 /* Maps a new trace file of at most `shrink` times halved size; 0, or the errno. */
 static int map_file(struct wg_probe_local *local, const char *path, int64_t start_ns, int shrink)
 {
-    const uint64_t capacity[WG_TRACE_AREAS] = {RARE_RECORDS >> shrink, FREQUENT_RECORDS >> shrink};
-    uint64_t strings = STRINGS_SIZE >> shrink;
-    uint64_t size =
-        WG_TRACE_HEADER_SIZE + (capacity[0] + capacity[1]) * WG_TRACE_RECORD_SIZE + strings;
     struct rlimit limit;
+    struct wg_trace_header header;
+    fill_header(&header, start_ns, shrink);
+    size_t size = header.file_size;
     /* Passing the limit would not only fail but send SIGXFSZ. */
     if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur < size)
         return EFBIG;
     int fd = create_file(path, size);
     if (fd < 0)
         return errno;
+    write_first_chunks(fd, &header);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     int why = errno;
     syscall(SYS_close, fd);
@@ -147,9 +172,9 @@ static int map_file(struct wg_probe_local *local, const char *path, int64_t star
         syscall(SYS_unlinkat, AT_FDCWD, path, 0);
         return ENOSPC;
     }
+    memcpy(memory, &header, sizeof header);
     local->header = memory;
     local->size = size;
-    fill_header(local->header, capacity, strings, start_ns);
     return 0;
 }
 
@@ -200,14 +225,6 @@ static void say_forked(int64_t parent_ns)
     wg_probe_emit(WG_TRACE_RARE, false, &record);
 }
 
-/* POSIX locks stay with the parent. */
-static void forget_locks(void)
-{
-    for (int i = 0; i < WG_PROBE_INODES; i++)
-        if (atomic_load_explicit(&wg_probe.inodes[i].held, memory_order_relaxed) != 0)
-            atomic_store_explicit(&wg_probe.inodes[i].held, 0, memory_order_relaxed);
-}
-
 bool wg_probe_attach(void)
 {
     struct wg_probe_local *local = wg_probe.local;
@@ -217,7 +234,7 @@ bool wg_probe_attach(void)
     int saved_errno = errno;
     int64_t parent_ns = wg_probe.last_start_ns;
     if (parent_ns != 0)
-        forget_locks();
+        wg_probe_forget_locks();
     int why = make_file(local);
     if (why == 0) {
         local->pid = local->header->pid;

@@ -18,7 +18,7 @@ int wg_probe_run(const char *program, const char *deed, const char *database, co
 /* Two deeds, the second may be NULL, on one database under one trace. */
 struct wg_watched wg_probe_watch(const char *program, const char *first, const char *second);
 void wg_probe_finish(struct wg_watched *watched);
-/* How many records fit; what is 0 in `like` fits all. `ret_last` may be NULL. */
+/* How many records of the type fit; what else is 0 in `like` fits all. `ret_last` may be NULL. */
 size_t wg_probe_count(const struct wg_watched *watched, struct wg_trace_record like,
                       struct wg_trace_event *ret_last);
 

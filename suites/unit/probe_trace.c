@@ -35,6 +35,24 @@ Test(probe, a_close_beside_sqlite_is_recorded_with_the_locks_that_it_drops)
     }
 }
 
+/* POSIX locks are not inherited: what the child closes drops none, and those of its parent stay. */
+Test(probe, a_forked_child_holds_no_locks)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "read-in-child", NULL);
+    size_t closes = 0;
+    cr_assert(zero(int, watched.status));
+    for (size_t i = 0; i < wg_trace_count(watched.trace); i++) {
+        struct wg_trace_event event;
+        wg_trace_get(watched.trace, i, &event);
+        if (event.type != WG_TRACE_CLOSE || event.origin != WG_TRACE_ORIGIN_OTHER)
+            continue;
+        closes++;
+        cr_expect(eq(u32, event.record->held, event.process->parent ? 0 : WG_TRACE_HELD_SHARED));
+    }
+    cr_expect(eq(sz, closes, 2));
+    wg_probe_finish(&watched);
+}
+
 /* In a program that stands in for file calls itself, as with a sanitizer's runtime in it. */
 Test(probe, who_called_what_passes_calls_on_is_told)
 {

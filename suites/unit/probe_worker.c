@@ -70,13 +70,31 @@ void must_end_well(pid_t pid)
     must(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-static void read_beside(const char *path)
+static void read_start(const char *path)
 {
-    sqlite3 *connection = connect_to(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     char start[16];
     must(read(fd, start, sizeof start) == sizeof start);
-    close(fd);
+    must(close(fd) == 0);
+}
+
+static void read_beside(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    read_start(path);
+    sqlite3_close(connection);
+}
+
+static void read_in_child(const char *path)
+{
+    sqlite3 *connection = connect_to(path);
+    pid_t pid = fork();
+    if (pid == 0) {
+        read_start(path);
+        _exit(0);
+    }
+    must_end_well(pid);
+    read_start(path);
     sqlite3_close(connection);
 }
 
@@ -324,6 +342,7 @@ static const struct deed deeds[] = {
     {"read-beside", read_beside},
     {"read-beside-stdio", read_beside_stdio},
     {"read-beside-syscall", read_beside_syscall},
+    {"read-in-child", read_in_child},
     {"fork-use", fork_use},
     {"unlink", unlink_it},
     {"die", die},
