@@ -64,8 +64,7 @@ struct fold {
         uint64_t connection;
         int64_t end_ns;
     } closes[CLOSES_KEPT];
-    size_t close_count;          /* ever; the newest of them are kept */
-    int64_t *first_ns, *last_ns; /* by process: times of its first and last record */
+    size_t close_count; /* ever; the newest of them are kept */
     struct wg_holder *holders;
     size_t holder_count, holder_room;
     struct kept *kept_back; /* wait for their sign */
@@ -102,7 +101,7 @@ static bool is_used_beside(const struct fold *fold, const struct wg_trace_event 
 {
     for (size_t i = 0; i < fold->use_count; i++)
         if (fold->uses[i].process != event->process &&
-            fold->uses[i].last_ns > fold->first_ns[event->process->index] &&
+            fold->uses[i].last_ns > event->process->first_ns &&
             strcmp(fold->uses[i].database, event->database) == 0)
             return true;
     return false;
@@ -225,8 +224,7 @@ static size_t view_holders(const struct fold *fold, uint64_t dev, uint64_t ino, 
     size_t count = 0;
     for (size_t i = 0; i < fold->holder_count && count < VIEW_MAX && ino != 0; i++) {
         const struct wg_holder *holder = &fold->holders[i];
-        if (holder->ino == ino && holder->dev == dev &&
-            fold->last_ns[holder->process->index] > time_ns)
+        if (holder->ino == ino && holder->dev == dev && holder->process->last_ns > time_ns)
             ret_holders[count++] = *holder;
     }
     return count;
@@ -323,7 +321,7 @@ static bool is_missed(const struct fold *fold, const struct wg_finding *kept,
         strcmp(event->path, kept->database) != 0)
         return false;
     const struct use *use = find_use(fold, event->process, kept->database);
-    return use && use->last_ns > fold->first_ns[kept->event.process->index];
+    return use && use->last_ns > kept->event.process->first_ns;
 }
 
 /*
@@ -395,9 +393,9 @@ static void keep_back(struct fold *fold, const struct wg_finding *finding)
     fold->kept_back[fold->kept_count++] = kept;
 }
 
-static bool is_strike(const struct wg_trace_event *event)
+static bool is_strike(const struct wg_trace_record *record)
 {
-    return event->type == WG_TRACE_FAULT && (event->record->flags & WG_TRACE_INJECTED);
+    return record->type == WG_TRACE_FAULT && (record->flags & WG_TRACE_INJECTED);
 }
 
 static void add_strike(struct fold *fold, const struct wg_trace_event *event)
@@ -494,7 +492,7 @@ static void see(struct fold *fold, const struct wg_trace_event *event)
         view.target_count =
             view_holders(fold, event->record->dev, event->record->ino2, event->time_ns, target);
     view.used_beside = event->type == WG_TRACE_UNLINK && is_used_beside(fold, event);
-    if (is_strike(event))
+    if (is_strike(event->record))
         add_fault(fold, event->database[0] ? event->database : event->path);
     /* What was made to fail is nobody's fault. */
     bool asked_for = event->record->flags & WG_TRACE_INJECTED;
@@ -508,18 +506,14 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
 {
     struct fold fold = {.trace = trace, .out = ret_findings};
     *ret_findings = (struct wg_findings){0};
-    fold.first_ns = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *fold.first_ns);
-    fold.last_ns = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *fold.last_ns);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
         struct wg_trace_event event;
+        if (!is_strike(wg_trace_record_at(trace, i)))
+            continue;
         wg_trace_get(trace, i, &event);
-        if (fold.last_ns[event.process->index] == 0)
-            fold.first_ns[event.process->index] = event.time_ns;
-        fold.last_ns[event.process->index] = event.time_ns;
-        if (is_strike(&event))
-            add_strike(&fold, &event);
+        add_strike(&fold, &event);
     }
-    struct wg_sql_fold *sql = wg_sql_fold_create(trace, found_by_rule, &fold);
+    struct wg_sql_fold *sql = wg_sql_fold_create(found_by_rule, &fold);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
         struct wg_trace_event event;
         wg_trace_get(trace, i, &event);
@@ -529,8 +523,6 @@ void wg_diag_run(const struct wg_trace *trace, struct wg_findings *ret_findings)
     wg_sql_fold_destroy(sql);
     if (ret_findings->count > 0)
         qsort(ret_findings->items, ret_findings->count, sizeof *ret_findings->items, by_time);
-    free(fold.first_ns);
-    free(fold.last_ns);
     free(fold.holders);
     free(fold.kept_back);
     free(fold.uses);

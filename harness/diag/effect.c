@@ -159,10 +159,12 @@ static void see_trace(struct join *join)
 {
     for (size_t i = 0; i < wg_trace_count(join->trace); i++) {
         struct wg_trace_event event;
-        wg_trace_get(join->trace, i, &event);
-        int code = event.record->error;
-        if (!is_sql(event.type) || code == 0 || code == SQLITE_ROW || code == SQLITE_DONE)
+        const struct wg_trace_record *record = wg_trace_record_at(join->trace, i);
+        int code = record->error;
+        if (!is_sql((enum wg_trace_type)record->type) || code == 0 || code == SQLITE_ROW ||
+            code == SQLITE_DONE)
             continue;
+        wg_trace_get(join->trace, i, &event);
         if (!event.database[0] && event.type != WG_TRACE_SQL_LOG)
             continue;
         *add_sighting(join) = (struct sighting){.database = event.database,

@@ -251,11 +251,13 @@ size_t wg_diag_without_sql(const struct wg_trace *trace, const char **ret_exe)
     unsigned char *seen = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *seen);
     for (size_t i = 0; i < wg_trace_count(trace); i++) {
         struct wg_trace_event event;
+        uint16_t type = wg_trace_record_at(trace, i)->type;
+        if (type != WG_TRACE_SQL_OPEN && type != WG_TRACE_OPEN)
+            continue;
         wg_trace_get(trace, i, &event);
         if (event.type == WG_TRACE_SQL_OPEN)
             seen[event.process->index] |= SQL;
-        else if (event.type == WG_TRACE_OPEN && event.role == WG_TRACE_ROLE_DATABASE &&
-                 event.record->error == 0 &&
+        else if (event.role == WG_TRACE_ROLE_DATABASE && event.record->error == 0 &&
                  (event.origin == WG_TRACE_ORIGIN_SQLITE ||
                   event.origin == WG_TRACE_ORIGIN_SQLITE_LIKELY))
             seen[event.process->index] |= OPENS;

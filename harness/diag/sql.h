@@ -52,8 +52,7 @@ typedef void wg_sql_report(void *context, const char *id, const struct wg_trace_
 
 struct wg_sql_fold;
 
-struct wg_sql_fold *wg_sql_fold_create(const struct wg_trace *trace, wg_sql_report *report,
-                                       void *context);
+struct wg_sql_fold *wg_sql_fold_create(wg_sql_report *report, void *context);
 void wg_sql_fold_see(struct wg_sql_fold *fold, const struct wg_trace_event *event);
 /* The trace has ended: what was kept is reported. NULL is fine. */
 void wg_sql_fold_destroy(struct wg_sql_fold *fold);

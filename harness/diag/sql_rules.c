@@ -63,7 +63,6 @@ struct wg_sql_fold {
     size_t stop_count;
     struct wg_trace_event *journal_modes; /* calls that set WAL */
     size_t journal_mode_count;
-    int64_t *last_ns; /* by process: its last record */
 };
 
 static bool by_other(enum wg_trace_origin origin)
@@ -82,28 +81,20 @@ static bool is_statement(const struct wg_trace_event *event)
            event->type == WG_TRACE_SQL_PREPARE;
 }
 
-struct wg_sql_fold *wg_sql_fold_create(const struct wg_trace *trace, wg_sql_report *report,
-                                       void *context)
+struct wg_sql_fold *wg_sql_fold_create(wg_sql_report *report, void *context)
 {
     struct wg_sql_fold *fold = wg_calloc(1, sizeof *fold);
     fold->report = report;
     fold->context = context;
     fold->copies = wg_copies_create();
     fold->cookies = wg_cookies_create();
-    fold->last_ns = wg_calloc(wg_trace_process_count(trace) + 1, sizeof *fold->last_ns);
-    for (size_t i = 0; i < wg_trace_count(trace); i++) {
-        struct wg_trace_event event;
-        wg_trace_get(trace, i, &event);
-        fold->last_ns[event.process->index] = event.time_ns;
-    }
     return fold;
 }
 
 /* The session's process has done something since then, so it was not dead. */
-static bool is_alive(const struct wg_sql_fold *fold, const struct wg_sql_session *session,
-                     int64_t time_ns)
+static bool is_alive(const struct wg_sql_session *session, int64_t time_ns)
 {
-    return fold->last_ns[session->process->index] > time_ns;
+    return session->process->last_ns > time_ns;
 }
 
 static struct place *find_place(const struct wg_sql_fold *fold, const char *database)
@@ -195,7 +186,7 @@ static const struct wg_sql_session *idle_holder(struct wg_sql_fold *fold,
         const struct wg_sql_session *other = &fold->sessions.items[i];
         if (keeps_out(other, refused, place->in_wal_mode) &&
             other->last_ns < refused->event.time_ns && other->database[0] &&
-            is_alive(fold, other, refused->event.end_ns) &&
+            is_alive(other, refused->event.end_ns) &&
             strcmp(other->database, refused->session.database) == 0 &&
             (other->process != refused->event.process ||
              other->address != refused->event.record->connection))
@@ -343,7 +334,7 @@ static void see_write(struct wg_sql_fold *fold, const struct wg_trace_event *eve
     for (size_t i = 0; i < fold->sessions.count; i++) {
         struct wg_sql_session *other = &fold->sessions.items[i];
         if (other->told || other == own || strcmp(other->database, event->database) != 0 ||
-            !is_alive(fold, other, event->time_ns) || is_another_file(other, event))
+            !is_alive(other, event->time_ns) || is_another_file(other, event))
             continue;
         const struct wg_sql_session *lax = other;
         const char *id = NULL;
@@ -372,7 +363,7 @@ static const struct wg_sql_session *find_starver(const struct wg_sql_fold *fold,
     for (size_t i = 0; i < fold->sessions.count; i++) {
         const struct wg_sql_session *session = &fold->sessions.items[i];
         bool reads = session->running_count > 0 || (session->in_transaction && session->has_read);
-        if (reads && session->last_ns < place->wal_grown_ns && is_alive(fold, session, time_ns) &&
+        if (reads && session->last_ns < place->wal_grown_ns && is_alive(session, time_ns) &&
             strcmp(session->database, place->database) == 0)
             return session;
     }
@@ -545,6 +536,5 @@ void wg_sql_fold_destroy(struct wg_sql_fold *fold)
     wg_cookies_destroy(fold->cookies);
     free(fold->stops);
     free(fold->journal_modes);
-    free(fold->last_ns);
     free(fold);
 }

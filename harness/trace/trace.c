@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define ANCESTORS_MAX 64 /* pids may be used again: no chain is longer */
+#define AHEAD         8  /* records fetched before they are asked for */
 
 /* Where one record lies. */
 struct place {
@@ -180,6 +181,16 @@ static void drop_doubles(struct wg_trace *trace)
     free(threads);
 }
 
+static void find_lives(struct wg_trace *trace)
+{
+    for (size_t i = 0; i < trace->place_count; i++) {
+        struct wg_trace_process *process = &trace->files[trace->places[i].file].process;
+        if (process->first_ns == 0)
+            process->first_ns = trace->places[i].time_ns;
+        process->last_ns = trace->places[i].time_ns;
+    }
+}
+
 int wg_trace_open(const char *directory, struct wg_trace **ret_trace, struct wg_err *err)
 {
     int rc = -1;
@@ -197,6 +208,7 @@ int wg_trace_open(const char *directory, struct wg_trace **ret_trace, struct wg_
     }
     merge(trace);
     drop_doubles(trace);
+    find_lives(trace);
     *ret_trace = trace;
     rc = 0;
 out:
@@ -279,10 +291,23 @@ size_t wg_trace_count(const struct wg_trace *trace)
     return trace->place_count;
 }
 
+const struct wg_trace_record *wg_trace_record_at(const struct wg_trace *trace, size_t index)
+{
+    const struct place *place = &trace->places[index];
+    /* Neighbours in time lie in the files of different processes. */
+    if (trace->place_count - index > AHEAD) {
+        const struct place *next = &trace->places[index + AHEAD];
+        const char *record = (const char *)&trace->files[next->file].records[next->record];
+        __builtin_prefetch(record);
+        __builtin_prefetch(record + WG_TRACE_RECORD_SIZE / 2);
+    }
+    return &trace->files[place->file].records[place->record];
+}
+
 void wg_trace_get(const struct wg_trace *trace, size_t index, struct wg_trace_event *ret_event)
 {
     const struct wg_trace_file *file = &trace->files[trace->places[index].file];
-    const struct wg_trace_record *record = &file->records[trace->places[index].record];
+    const struct wg_trace_record *record = wg_trace_record_at(trace, index);
     *ret_event = (struct wg_trace_event){
         .process = &file->process,
         .record = record,

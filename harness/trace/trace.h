@@ -41,6 +41,7 @@ struct wg_trace_process {
     unsigned uid;
     enum wg_trace_state state;
     const char *exe, *command, *cwd, *libc; /* never NULL, "" when unknown */
+    int64_t first_ns, last_ns;              /* of its records that can be read; 0 without any */
     uint64_t records;                       /* that can be read */
     uint64_t torn;                          /* that were being written when the process died */
     uint64_t rare_dropped;                  /* of area 0: found it full and went to area 1 */
@@ -98,6 +99,8 @@ const struct wg_trace_damage *wg_trace_damage_at(const struct wg_trace *trace, s
 /* Records of all processes, ordered by the time at which the calls began. */
 size_t wg_trace_count(const struct wg_trace *trace);
 void wg_trace_get(const struct wg_trace *trace, size_t index, struct wg_trace_event *ret_event);
+/* The record alone: to find the few that are of interest. */
+const struct wg_trace_record *wg_trace_record_at(const struct wg_trace *trace, size_t index);
 
 /*
  * The mapped object in which an address lay at that time, and the address within the file (as

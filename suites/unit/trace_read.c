@@ -93,6 +93,8 @@ Test(trace_read, records_of_all_processes_come_in_the_order_of_time)
         wg_trace_get(trace, i, &event);
         cr_expect(eq(str, (char *)event.path, (char *)expected[i]));
         cr_expect(eq(int, event.process->pid, i == 0 || i == 3 ? 7 : 8));
+        cr_expect(eq(i64, event.process->first_ns, i == 0 || i == 3 ? 10 : 20));
+        cr_expect(eq(i64, event.process->last_ns, i == 0 || i == 3 ? 40 : 30));
     }
     wg_trace_destroy(trace);
 }
