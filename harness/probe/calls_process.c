@@ -27,6 +27,8 @@ pid_t wg_call_fork(void)
         wg_note_begin(&note, WG_TRACE_FORK, WG_CALL_fork, WG_CALLER());
     wg_perturb_child();
     pid_t pid = WG_REAL(fork)();
+    if (pid == 0)
+        wg_probe_forked();
     if (noted && pid != 0) {
         wg_note_result(&note, pid, pid < 0);
         /* Ordinary unless the child inherits a family. */
@@ -379,6 +381,9 @@ static int spawn(enum wg_trace_call call, const void *caller, spawn_fn *real, pi
     struct environment environment;
     pid_t child = 0;
     drop_left_over();
+    /* The child's place in the tree of processes lies below this one's, which must be known. */
+    if (wg_probe.fd_max != 0)
+        wg_probe_live();
     make_environment(&environment, list);
     struct wg_handover handover;
     wg_handover_begin(&handover, file, call == WG_CALL_posix_spawnp, arguments);

@@ -115,10 +115,8 @@ bool wg_note_still(int fd, struct wg_fd *entry)
 
 /* --- open ----------------------------------------------------------------------------------- */
 
-/*
- * Who opens, well enough for files that look like no database. Asked for only when it matters: most
- * of what programs open is nothing of ours.
- */
+/* Who opens, well enough for files that look like no database. Asked for only when it matters:
+ * devices and pipes are nothing of ours. */
 static enum wg_trace_origin opener_of(struct wg_opening *opening)
 {
     struct wg_trace_record *record = &opening->note.record;

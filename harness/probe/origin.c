@@ -268,6 +268,13 @@ struct wg_module *wg_probe_module(const void *address)
     return NULL;
 }
 
+static void forget_sites(void)
+{
+    for (int i = 0; i < WG_PROBE_SITES && wg_probe.local; i++)
+        if (atomic_load_explicit(&wg_probe.local->sites[i], memory_order_relaxed) != 0)
+            atomic_store_explicit(&wg_probe.local->sites[i], 0, memory_order_relaxed);
+}
+
 void wg_probe_forget_unloaded(void)
 {
     for (uint32_t slot = 0; slot < WG_PROBE_MODULES; slot++) {
@@ -276,9 +283,11 @@ void wg_probe_forget_unloaded(void)
         uint32_t state = atomic_load_explicit(&module->state, memory_order_acquire);
         if (state == 0)
             break;
-        if (state == 2 && (_dl_find_object((void *)module->start, &found) != 0 ||
-                           found.dlfo_link_map->l_ld != module->dynamic))
-            atomic_compare_exchange_strong(&module->state, &state, 3);
+        if (state == 2 &&
+            (_dl_find_object((void *)module->start, &found) != 0 ||
+             found.dlfo_link_map->l_ld != module->dynamic) &&
+            atomic_compare_exchange_strong(&module->state, &state, 3))
+            forget_sites();
     }
 }
 
@@ -362,22 +371,51 @@ static struct wg_module *origin_of_passed(struct wg_module *module, const void *
     return passing.from ? passing.from : module;
 }
 
+static _Atomic uint64_t *site_of(uintptr_t at)
+{
+    return &wg_probe.local->sites[(at ^ (at >> 12)) % WG_PROBE_SITES];
+}
+
+/* UNKNOWN when it must be found out. */
+static enum wg_trace_origin known_origin(const void *caller)
+{
+    uintptr_t at = (uintptr_t)caller;
+    uint64_t known = wg_probe.local ? atomic_load_explicit(site_of(at), memory_order_relaxed) : 0;
+    return known >> 8 == at ? (enum wg_trace_origin)(known & 0xff) : WG_TRACE_ORIGIN_UNKNOWN;
+}
+
+/* The origin that all calls from the module have; UNKNOWN when they can have several. */
+static enum wg_trace_origin origin_of_module(const struct wg_module *module)
+{
+    if (module->kind == WG_MODULE_NONE)
+        return WG_TRACE_ORIGIN_OTHER;
+    return module->kind == WG_MODULE_EXPORTS && module->whole ? WG_TRACE_ORIGIN_SQLITE
+                                                              : WG_TRACE_ORIGIN_UNKNOWN;
+}
+
 enum wg_trace_origin wg_probe_origin(const void *caller, const struct wg_fd *entry)
 {
+    uintptr_t at = (uintptr_t)caller;
+    enum wg_trace_origin origin = known_origin(caller);
+    if (origin != WG_TRACE_ORIGIN_UNKNOWN)
+        return origin;
     struct wg_module *module = wg_probe_module(caller);
     if (!module)
         return WG_TRACE_ORIGIN_UNKNOWN;
     settle(module);
-    if (wg_probe_live())
+    bool live = wg_probe_live();
+    if (live)
         announce(module);
-    if (module->kind == WG_MODULE_NONE && module->passes_on) {
+    bool passed = module->kind == WG_MODULE_NONE && module->passes_on;
+    if (passed) {
         module = origin_of_passed(module, caller);
         settle(module);
     }
-    if (module->kind == WG_MODULE_NONE)
-        return WG_TRACE_ORIGIN_OTHER;
-    if (module->kind == WG_MODULE_EXPORTS && module->whole)
-        return WG_TRACE_ORIGIN_SQLITE;
+    origin = origin_of_module(module);
+    if (origin != WG_TRACE_ORIGIN_UNKNOWN && live && !passed && at >> 56 == 0)
+        atomic_store_explicit(site_of(at), (uint64_t)at << 8 | origin, memory_order_relaxed);
+    if (origin != WG_TRACE_ORIGIN_UNKNOWN)
+        return origin;
     if (!entry)
         return WG_TRACE_ORIGIN_UNKNOWN;
     if (entry->opener == WG_TRACE_ORIGIN_SQLITE)
@@ -389,12 +427,15 @@ enum wg_trace_origin wg_probe_origin(const void *caller, const struct wg_fd *ent
 enum wg_trace_origin wg_probe_origin_of_open(const void *caller, const char *path, int flags,
                                              bool quick)
 {
+    enum wg_trace_origin origin = known_origin(caller);
+    if (origin != WG_TRACE_ORIGIN_UNKNOWN)
+        return origin;
     struct wg_module *module = wg_probe_module(caller);
     if (!module)
         return WG_TRACE_ORIGIN_UNKNOWN;
     if (quick && module->kind == WG_MODULE_UNREAD && !(flags & O_NOFOLLOW))
         return WG_TRACE_ORIGIN_OTHER;
-    enum wg_trace_origin origin = wg_probe_origin(caller, NULL);
+    origin = wg_probe_origin(caller, NULL);
     if (origin != WG_TRACE_ORIGIN_UNKNOWN)
         return origin;
     if (flags & O_NOFOLLOW) {

@@ -59,6 +59,7 @@
 #define WG_PROBE_BUCKETS    8192                /* of the hash of names */
 #define WG_PROBE_INTERN     16384               /* strings of the trace file found again */
 #define WG_PROBE_MODULES    512
+#define WG_PROBE_SITES      512 /* calling addresses whose origin is known at once */
 #define WG_PROBE_HINTS      512 /* calling addresses whose module is found at once */
 #define WG_PROBE_CHUNK      (UINT64_C(16) << 10) /* bytes of the trace file made real at once */
 #define WG_PROBE_CHUNKS     2048
@@ -133,12 +134,14 @@ enum wg_module_kind {
 struct wg_probe_local {
     _Atomic uint32_t state; /* enum wg_local_state */
     uint32_t generation;
-    int32_t pid;
+    int32_t pid, ppid;              /* known as soon as fork() has returned; 0: not yet */
     struct wg_trace_header *header; /* the mapped file */
     uint64_t size;
     _Atomic uint8_t real_chunks[WG_PROBE_CHUNKS]; /* 1 when its pages are there, 2 refused */
     _Atomic uint32_t intern[WG_PROBE_INTERN];     /* references */
     _Atomic uint8_t announced[WG_PROBE_MODULES];  /* modules that have their record */
+    /* Calling addresses of such modules, << 8 | the origin that all their calls have. */
+    _Atomic uint64_t sites[WG_PROBE_SITES];
     _Atomic uint64_t rare_before_write; /* records of the log when the ring's last write came */
     /* Counters of perturb.c; in use also while there is no file. */
     _Atomic uint64_t points[WG_TRACE_TYPE_COUNT][WG_TRACE_ROLE_COUNT];
@@ -152,7 +155,7 @@ struct wg_perturb {
     uint64_t seed;
     uint64_t line; /* this process's place in the tree of processes, 0 for the first */
     _Atomic uint32_t
-        children; /* forks, execs and spawns so far, those of its parent before included */
+        children; /* with chaos: forks, execs and spawns so far, its parent's before included */
     struct wg_fault_rules rules;
     char faults_text[WG_FAULT_RULES_MAX * WG_FAULT_TEXT_MAX];
 };
@@ -190,7 +193,6 @@ struct wg_probe {
     struct wg_probe_local *local;
     _Atomic uint32_t generations;
     int64_t last_start_ns; /* of the newest trace file made in this line of forks */
-    int32_t last_pid;
     uint32_t exe, command; /* lengths of the texts below, for a child's header */
     char exe_text[WG_PROBE_PATH], command_text[WG_PROBE_PATH];
     char directory[4096];
@@ -210,6 +212,8 @@ static inline bool wg_probe_live(void)
            (atomic_load_explicit(&wg_probe.local->state, memory_order_acquire) == WG_LOCAL_READY ||
             wg_probe_attach());
 }
+/* In the child of a fork(): notes whose memory this is, for its vfork children to know. */
+void wg_probe_forked(void);
 /* In a vfork child, which shares this memory but not the descriptors. */
 bool wg_probe_in_vfork(void);
 int32_t wg_probe_tid(void);
@@ -229,7 +233,15 @@ uint32_t wg_probe_string(const char *text, size_t size, uint16_t *flags);
  * stacks. */
 uint32_t wg_probe_words(const char *text, size_t size, uint16_t *flags);
 uint32_t wg_probe_bytes(const void *bytes, size_t size, uint16_t *flags);
-uint32_t wg_probe_name_ref(const struct wg_name *name);
+/* Writes the name to the trace file; the reference, also kept in the name, or 0. */
+uint32_t wg_probe_name_put(const struct wg_name *name);
+static inline uint32_t wg_probe_name_ref(const struct wg_name *name)
+{
+    if (!name)
+        return 0;
+    uint64_t cached = atomic_load_explicit(&name->cached, memory_order_relaxed);
+    return cached >> 32 == wg_probe.local->generation ? (uint32_t)cached : wg_probe_name_put(name);
+}
 /* Finds or makes; NULL when there is no room. */
 const struct wg_name *wg_probe_name(const char *text, size_t size);
 uint32_t wg_probe_hash(const void *bytes, size_t size);

@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,17 +43,29 @@ int32_t wg_probe_tid(void)
         int32_t tid;
     } cached __attribute__((tls_model("initial-exec")));
     uint32_t generation = wg_probe.local->generation;
-    if (cached.generation != generation) {
-        cached.tid = (int32_t)syscall(SYS_gettid);
+    if (cached.generation == generation)
+        return cached.tid;
+    int32_t tid = (int32_t)syscall(SYS_gettid);
+    /* A vfork child has the variables of the thread that it came from. */
+    if (!wg_probe_in_vfork()) {
+        cached.tid = tid;
         cached.generation = generation;
     }
-    return cached.tid;
+    return tid;
 }
 
 bool wg_probe_in_vfork(void)
 {
-    return wg_probe.local && atomic_load(&wg_probe.local->state) == WG_LOCAL_READY &&
+    return wg_probe.local && wg_probe.local->pid != 0 &&
            wg_probe.local->pid != (int32_t)syscall(SYS_getpid);
+}
+
+void wg_probe_forked(void)
+{
+    if (!wg_probe.local)
+        return;
+    wg_probe.local->pid = (int32_t)syscall(SYS_getpid);
+    wg_probe.local->ppid = (int32_t)syscall(SYS_getppid);
 }
 
 /* Fresh memory, or NULL; from the kernel, since malloc belongs to the program. */
@@ -93,35 +104,36 @@ static int create_file(const char *path, uint64_t size)
 /*
  * For most processes the first chunk of each part of the file is all that they ever fill. A write
  * makes the pages of a chunk at once, where a mapping asks the file system for one after the other.
- * Later it would wipe out what other threads put there. What fails is left to the mapping.
+ * Later it would wipe out what other threads put there. False when there is no room for the header;
+ * what else fails is left to the mapping.
  */
-static void write_first_chunks(int fd, const struct wg_trace_header *layout)
+static bool write_first_chunks(int fd, const struct wg_trace_header *layout)
 {
-    static const char zeros[4096];
+    static const char zeros[WG_PROBE_CHUNK];
     const uint64_t parts[] = {0, layout->areas[WG_TRACE_FREQUENT].offset, layout->strings_offset};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        struct iovec pages[WG_PROBE_CHUNK / sizeof zeros];
         uint64_t start = parts[i] / WG_PROBE_CHUNK * WG_PROBE_CHUNK;
         uint64_t rest = layout->file_size - start;
-        int count = 0;
-        for (; count < (int)(sizeof pages / sizeof pages[0]) && rest > 0; count++) {
-            size_t size = rest < sizeof zeros ? rest : sizeof zeros;
-            pages[count] = (struct iovec){(void *)zeros, size};
-            rest -= size;
-        }
-        syscall(SYS_pwritev, fd, pages, count, start, 0);
+        size_t size = rest < sizeof zeros ? rest : sizeof zeros;
+        long written = syscall(SYS_pwrite64, fd, zeros, size, (off_t)start);
+        bool full = written < 0 ? errno == ENOSPC || errno == EDQUOT
+                                : (uint64_t)written < WG_TRACE_HEADER_SIZE;
+        if (parts[i] == 0 && full)
+            return false;
     }
+    return true;
 }
 
-static void fill_header(struct wg_trace_header *header, int64_t start_ns, int shrink)
+static void fill_header(struct wg_trace_header *header, const struct wg_probe_local *local,
+                        int64_t start_ns, int shrink)
 {
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
     memset(header, 0, sizeof *header);
     header->version = WG_TRACE_VERSION;
     header->record_size = WG_TRACE_RECORD_SIZE;
-    header->pid = (int32_t)syscall(SYS_getpid);
-    header->ppid = (int32_t)syscall(SYS_getppid);
+    header->pid = local->pid;
+    header->ppid = local->ppid;
     header->start_ns = start_ns;
     header->wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
     header->parent_ns = wg_probe.last_start_ns;
@@ -145,7 +157,7 @@ static int map_file(struct wg_probe_local *local, const char *path, int64_t star
 {
     struct rlimit limit;
     struct wg_trace_header header;
-    fill_header(&header, start_ns, shrink);
+    fill_header(&header, local, start_ns, shrink);
     size_t size = header.file_size;
     /* Passing the limit would not only fail but send SIGXFSZ. */
     if (syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur < size)
@@ -153,9 +165,9 @@ static int map_file(struct wg_probe_local *local, const char *path, int64_t star
     int fd = create_file(path, size);
     if (fd < 0)
         return errno;
-    write_first_chunks(fd, &header);
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    int why = errno;
+    bool room = write_first_chunks(fd, &header);
+    void *memory = room ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    int why = room ? errno : ENOSPC;
     syscall(SYS_close, fd);
     if (memory == MAP_FAILED) {
         syscall(SYS_unlinkat, AT_FDCWD, path, 0);
@@ -163,8 +175,8 @@ static int map_file(struct wg_probe_local *local, const char *path, int64_t star
     }
     /* Not for children: one that forgot to make its own file must not write into this one. */
     madvise(memory, size, MADV_DONTFORK);
-    /* The file is one hole: there is nothing to read ahead, and on ext4 that costs more than all
-     * the rest of the probe. */
+    /* The rest of the file is one hole: there is nothing to read ahead, and on ext4 that costs more
+     * than all the rest of the probe. */
     madvise(memory, size, MADV_RANDOM);
     if (madvise(memory, WG_TRACE_HEADER_SIZE, 23 /* MADV_POPULATE_WRITE */) != 0 &&
         errno != EINVAL) {
@@ -186,7 +198,7 @@ static int make_file(struct wg_probe_local *local)
     memcpy(path, wg_probe.directory, size);
     char *at = path + size;
     *at++ = '/';
-    at = put_number(at, (uint64_t)syscall(SYS_getpid));
+    at = put_number(at, (uint64_t)local->pid);
     *at++ = '-';
     at = put_number(at, (uint64_t)start_ns);
     memcpy(at, WG_TRACE_SUFFIX, sizeof WG_TRACE_SUFFIX);
@@ -235,9 +247,11 @@ bool wg_probe_attach(void)
     int64_t parent_ns = wg_probe.last_start_ns;
     if (parent_ns != 0)
         wg_probe_forget_locks();
+    /* Made in a vfork child of this process, the file is still this process's. */
+    if (local->pid == 0)
+        wg_probe_forked();
     int why = make_file(local);
     if (why == 0) {
-        local->pid = local->header->pid;
         local->generation = atomic_fetch_add(&wg_probe.generations, 1) + 1;
         describe(local);
         wg_probe.last_start_ns = local->header->start_ns;

@@ -2,9 +2,9 @@
 /*
  * writer.c - puts records and strings into the mapped trace file.
  *
- * The file is sparse. Before a part of it is written for the first time its pages are made real
- * with MADV_POPULATE_WRITE, which fails where a plain write would raise SIGBUS (disk full): then
- * nothing is written there, and the reader counts the holes.
+ * The file is sparse. Before records or strings go to a part of it for the first time its pages are
+ * made real with MADV_POPULATE_WRITE, which fails where a plain write would raise SIGBUS (disk
+ * full): then nothing is written there, and the reader counts the holes.
  */
 #include "harness/probe/probe.h"
 
@@ -236,18 +236,13 @@ const struct wg_name *wg_probe_name(const char *text, size_t size)
     return name;
 }
 
-uint32_t wg_probe_name_ref(const struct wg_name *name)
+uint32_t wg_probe_name_put(const struct wg_name *name)
 {
-    if (!name)
-        return 0;
-    uint32_t generation = wg_probe.local->generation;
-    uint64_t cached = atomic_load_explicit(&name->cached, memory_order_relaxed);
-    if (cached >> 32 == generation)
-        return (uint32_t)cached;
     uint16_t flags = 0;
     uint32_t reference = wg_probe_bytes(name->text, name->size, &flags);
     if (reference != 0)
         atomic_store_explicit(&((struct wg_name *)name)->cached,
-                              (uint64_t)generation << 32 | reference, memory_order_relaxed);
+                              (uint64_t)wg_probe.local->generation << 32 | reference,
+                              memory_order_relaxed);
     return reference;
 }

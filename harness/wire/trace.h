@@ -4,7 +4,7 @@
  *
  * A run's trace is a directory. Every process image that loaded the probe has one file in it,
  * `PID-STARTNS.wgtrace` (STARTNS: CLOCK_MONOTONIC in ns when the file was made), which it maps and
- * writes through memory alone, so that all written records are there after `kill -9` of everything.
+ * writes records to through memory alone, so that all are there after `kill -9` of everything.
  * A forked child has a file of its own, and so has the program after exec.
  *
  *   +--------+---------------------+-------------------------+-----------------------+

@@ -98,9 +98,11 @@ static void vfork_storm(const char *path)
     for (int i = 0; i < 100; i++) {
         pid_t pid = vfork();
         if (pid == 0) {
+            close(open(path, O_RDONLY | O_CLOEXEC));
             for (int fd = 3; fd < 20; fd++)
                 close(fd);
             close(open(path, O_RDONLY | O_CLOEXEC));
+            close(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
             execve("/nowhere/at/all", nothing, environ);
             _exit(errno == ENOENT ? 0 : 1);
         }
@@ -108,6 +110,26 @@ static void vfork_storm(const char *path)
         must(insert(connection) == SQLITE_OK);
     }
     sqlite3_close(connection);
+}
+
+/* A child of which the first thing to be recorded is done by a vfork child of its own. */
+static void vfork_in_child(const char *path)
+{
+    healthy(path);
+    pid_t child = fork();
+    if (child == 0) {
+        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+        must(nothing >= 0 && close(nothing) == 0);
+        pid_t pid = vfork();
+        if (pid == 0) {
+            execl("/bin/true", "true", NULL);
+            _exit(1);
+        }
+        must_end_well(pid);
+        must(unlink(path) == 0);
+        _exit(0);
+    }
+    must_end_well(child);
 }
 /* NOLINTEND(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
 
@@ -179,6 +201,20 @@ static void library_storm(const char *path)
         must(dlclose(handle) == 0);
     }
     sqlite3_close(connection);
+}
+
+/* One library is SQLite by its name and what it exports, the other is not; the same call in both
+ * comes from the same address. */
+static void same_address(const char *path)
+{
+    healthy(path);
+    for (int i = 0; i < 20; i++) {
+        int (*call)(const char *) = NULL;
+        void *handle = dlopen(i % 2 ? WG_TEST_PLAIN_LIBRARY : WG_TEST_POSING_LIBRARY, RTLD_NOW);
+        must(handle != NULL);
+        *(void **)&call = dlsym(handle, "plain_read");
+        must(call && call(path) == 0 && dlclose(handle) == 0);
+    }
 }
 
 /* --- limits and rights ------------------------------------------------------------------------ */
@@ -299,10 +335,12 @@ const struct deed storms[] = {
     {"thousand-threads", thousand_threads},
     {"fork-from-threads", fork_from_threads},
     {"vfork-storm", vfork_storm},
+    {"vfork-in-child", vfork_in_child},
     {"spawn-storm", spawn_storm},
     {"exec-of-nothing", exec_of_nothing},
     {"close-ranges", close_ranges},
     {"library-storm", library_storm},
+    {"same-address", same_address},
     {"small-limits", small_limits},
     {"directory-gone", directory_gone},
     {"full-disk", full_disk},

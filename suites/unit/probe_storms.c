@@ -31,6 +31,13 @@ Test(probe_storms, a_vfork_child_does_not_touch_what_is_known_of_its_parent)
     cr_expect(zero(sz, wg_probe_count(&watched, by_others, NULL)));
     by_others.type = WG_TRACE_OPEN;
     cr_expect(zero(sz, wg_probe_count(&watched, by_others, NULL)));
+    cr_expect(eq(sz,
+                 wg_probe_count(&watched,
+                                (struct wg_trace_record){.type = WG_TRACE_CLOSE,
+                                                         .role = WG_TRACE_ROLE_DATABASE,
+                                                         .origin = WG_TRACE_ORIGIN_SQLITE},
+                                NULL),
+                 1));
     cr_expect(ge(sz,
                  wg_probe_count(&watched,
                                 (struct wg_trace_record){.type = WG_TRACE_WRITE,
@@ -38,6 +45,24 @@ Test(probe_storms, a_vfork_child_does_not_touch_what_is_known_of_its_parent)
                                                          .origin = WG_TRACE_ORIGIN_SQLITE},
                                 NULL),
                  100));
+    wg_probe_finish(&watched);
+}
+
+Test(probe_storms, what_a_child_does_after_a_vfork_is_its_own)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "vfork-in-child", NULL);
+    struct wg_trace_event event;
+    struct wg_trace_record like = {.type = WG_TRACE_UNLINK, .origin = WG_TRACE_ORIGIN_OTHER};
+    cr_assert(zero(int, watched.status));
+    cr_assert(eq(sz, wg_probe_count(&watched, like, &event), 1));
+    cr_assert(ne(ptr, (void *)event.process->parent, NULL));
+    cr_expect(eq(int, event.process->ppid, event.process->parent->pid));
+    cr_expect(eq(int, (int)event.record->tid, event.process->pid));
+    const struct wg_trace_process *child = event.process;
+    cr_assert(eq(
+        sz, wg_probe_count(&watched, (struct wg_trace_record){.type = WG_TRACE_EXEC}, &event), 1));
+    cr_expect(eq(ptr, (void *)event.process, (void *)child));
+    cr_expect(ne(int, (int)event.record->tid, child->pid));
     wg_probe_finish(&watched);
 }
 
@@ -52,6 +77,23 @@ Test(probe_storms, a_library_at_the_place_of_another_one_is_not_taken_for_it)
                                                          .origin = WG_TRACE_ORIGIN_OTHER},
                                 NULL),
                  50));
+    wg_probe_finish(&watched);
+}
+
+Test(probe_storms, the_same_address_in_another_library_is_another_caller)
+{
+    struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "same-address", NULL);
+    struct wg_trace_event last;
+    struct wg_trace_record like = {.type = WG_TRACE_CLOSE, .origin = WG_TRACE_ORIGIN_OTHER};
+    size_t by_sqlite = 0;
+    cr_assert(zero(int, watched.status));
+    cr_assert(eq(sz, wg_probe_count(&watched, like, &last), 10));
+    for (size_t i = 0; i < wg_trace_count(watched.trace); i++) {
+        const struct wg_trace_record *record = wg_trace_record_at(watched.trace, i);
+        by_sqlite += record->type == WG_TRACE_CLOSE && record->origin == WG_TRACE_ORIGIN_SQLITE &&
+                     record->caller == last.record->caller;
+    }
+    cr_expect(eq(sz, by_sqlite, 10));
     wg_probe_finish(&watched);
 }
 
