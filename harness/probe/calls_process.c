@@ -3,8 +3,7 @@
  * calls_process.c - the functions that begin and end processes.
  *
  * A child made by fork knows itself from its wiped pages; fork() is recorded in the parent for its
- * own sake: a fork with connections open is where fork-use begins. Programs that are started with
- * an environment of their own get the variables of the probe back, as far as there is room.
+ * own sake: a fork with connections open is where fork-use begins.
  */
 #include "harness/probe/probe.h"
 #include "harness/probe/real.h"
@@ -27,8 +26,6 @@ pid_t wg_call_fork(void)
         wg_note_begin(&note, WG_TRACE_FORK, WG_CALL_fork, WG_CALLER());
     wg_perturb_child();
     pid_t pid = WG_REAL(fork)();
-    if (pid == 0)
-        wg_probe_forked();
     if (noted && pid != 0) {
         wg_note_result(&note, pid, pid < 0);
         /* Ordinary unless the child inherits a family. */
@@ -39,141 +36,43 @@ pid_t wg_call_fork(void)
     return pid;
 }
 
+#ifdef __x86_64__
+
+/*
+ * Before there is a vfork child, this process makes its file: the child has this memory and must
+ * know that it is not its own. Answers with the function that the instructions below go on to; they
+ * leave the stack as it was, since vfork() returns twice.
+ */
+void *wg_vfork_begin(void) __attribute__((used));
+void *wg_vfork_begin(void)
+{
+    void *real = NULL;
+    pid_t (*function)(void) = WG_REAL(vfork);
+    if (wg_probe.fd_max != 0 && wg_probe_live())
+        wg_probe_tid();
+    memcpy(&real, &function, sizeof real);
+    return real;
+}
+
+/* 16 bytes alignment at the call. */
+__asm__(".text\n"
+        ".globl vfork\n"
+        ".type vfork, @function\n"
+        "vfork:\n"
+        ".cfi_startproc\n"
+        "endbr64\n"
+        "subq $8, %rsp\n"
+        ".cfi_adjust_cfa_offset 8\n"
+        "call wg_vfork_begin\n"
+        "addq $8, %rsp\n"
+        ".cfi_adjust_cfa_offset -8\n"
+        "jmp *%rax\n"
+        ".cfi_endproc\n"
+        ".size vfork, . - vfork\n");
+
+#endif
+
 /* --- exec and spawn ------------------------------------------------------------------------- */
-
-/* An environment with the probe's variables, in memory of its own. */
-struct environment {
-    char *const *list; /* what to pass on */
-    void *memory;      /* NULL when the list is the caller's */
-    size_t size;
-};
-
-/* A variable of the probe's: what it has to be, and what was there before and goes behind it. */
-struct setting {
-    const char *name, *value, *more;
-};
-#define SETTINGS 5
-
-static size_t count_of(char *const *list)
-{
-    size_t count = 0;
-    while (list && list[count])
-        count++;
-    return count;
-}
-
-static bool sets(const char *variable, const char *name)
-{
-    size_t length = strlen(name);
-    return strncmp(variable, name, length) == 0 && variable[length] == '=';
-}
-
-static const char *value_of(char *const *list, const char *name)
-{
-    for (size_t i = 0; list && list[i]; i++)
-        if (sets(list[i], name))
-            return list[i] + strlen(name) + 1;
-    return NULL;
-}
-
-/* SEED.N in hexadecimal. */
-static void put_chaos(char text[static 48])
-{
-    static const char digits[] = "0123456789abcdef";
-    uint64_t line = wg_perturb_child_line();
-    char reversed[24];
-    int count = 0;
-    for (uint64_t rest = wg_probe.perturb.seed; count == 0 || rest > 0; rest /= 10)
-        reversed[count++] = (char)('0' + rest % 10);
-    while (count > 0)
-        *text++ = reversed[--count];
-    *text++ = '.';
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *text++ = digits[line >> shift & 15];
-    *text = '\0';
-}
-
-/* Fills in what differs from the list; the number of settings. */
-static size_t make_settings(struct setting settings[static SETTINGS], char chaos[static 48],
-                            char *const *list)
-{
-    size_t count = 0;
-    const char *preload = value_of(list, "LD_PRELOAD");
-    const char *faults = value_of(list, WG_FAULT_ENV);
-    if (!preload || !strstr(preload, wg_probe.self))
-        settings[count++] = (struct setting){"LD_PRELOAD", wg_probe.self, preload};
-    if (!value_of(list, WG_TRACE_DIR_ENV))
-        settings[count++] = (struct setting){WG_TRACE_DIR_ENV, wg_probe.directory, NULL};
-    if (wg_probe.perturb.rules.count > 0 && !faults)
-        settings[count++] = (struct setting){WG_FAULT_ENV, wg_probe.perturb.faults_text, NULL};
-    if (wg_probe.tracer[0] && !value_of(list, WG_TRACER_ENV))
-        settings[count++] = (struct setting){WG_TRACER_ENV, wg_probe.tracer, NULL};
-    if (wg_probe.perturb.chaos) {
-        put_chaos(chaos);
-        settings[count++] = (struct setting){WG_CHAOS_ENV, chaos, NULL};
-    }
-    return count;
-}
-
-/* Writes NAME=VALUE[:MORE]. */
-static char *put_setting(char *at, const struct setting *setting)
-{
-    at = stpcpy(at, setting->name);
-    *at++ = '=';
-    at = stpcpy(at, setting->value);
-    if (setting->more && *setting->more) {
-        *at++ = ':';
-        at = stpcpy(at, setting->more);
-    }
-    return at + 1;
-}
-
-static void make_environment(struct environment *environment, char *const *list)
-{
-    struct setting settings[SETTINGS];
-    char chaos[48];
-    *environment = (struct environment){.list = list};
-    if (wg_probe.fd_max == 0 || !wg_probe.self[0])
-        return;
-    wg_perturb_child();
-    size_t set = make_settings(settings, chaos, list);
-    if (set == 0)
-        return;
-    size_t count = count_of(list);
-    size_t pointers = (count + set + 1) * sizeof(char *);
-    size_t size = pointers;
-    for (size_t i = 0; i < set; i++)
-        size += strlen(settings[i].name) + strlen(settings[i].value) + 3 +
-                (settings[i].more ? strlen(settings[i].more) : 0);
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return;
-    char **out = memory;
-    char *text = (char *)memory + pointers;
-    for (size_t i = 0; i < count; i++) {
-        bool ours = false;
-        for (size_t j = 0; j < set; j++)
-            ours |= sets(list[i], settings[j].name);
-        if (!ours)
-            *out++ = list[i];
-    }
-    for (size_t i = 0; i < set; i++) {
-        *out++ = text;
-        text = put_setting(text, &settings[i]);
-    }
-    *out = NULL;
-    environment->list = memory;
-    environment->memory = memory;
-    environment->size = size;
-}
-
-static void drop_environment(const struct environment *environment)
-{
-    int saved_errno = errno;
-    if (environment->memory)
-        munmap(environment->memory, environment->size);
-    errno = saved_errno;
-}
 
 /*
  * A vfork child has its memory from its parent, and after exec nobody of it is left to give it
@@ -235,11 +134,11 @@ static int exec_noted(enum wg_trace_call call, const void *caller, int fd, const
                       char *const *arguments, char *const *list)
 {
     struct wg_note note;
-    struct environment environment;
+    struct wg_environment environment;
     bool own_file = wg_probe.fd_max != 0 && wg_probe_live();
     bool in_vfork = own_file && wg_probe_in_vfork();
     drop_left_over();
-    make_environment(&environment, list);
+    wg_environment_begin(&environment, list);
     if (own_file) {
         begin_exec(&note, call, caller, path, arguments);
         if (!in_vfork)
@@ -258,7 +157,7 @@ static int exec_noted(enum wg_trace_call call, const void *caller, int fd, const
                      : WG_REAL(execve)(handover.file, handover.arguments, environment.list);
     memset(left_over, 0, sizeof left_over);
     wg_handover_end(&handover);
-    drop_environment(&environment);
+    wg_environment_end(&environment);
     if (own_file) {
         if (!in_vfork)
             wg_probe.local->header->state = WG_TRACE_RUNNING;
@@ -378,19 +277,19 @@ static int spawn(enum wg_trace_call call, const void *caller, spawn_fn *real, pi
                  const char *file, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *attributes, char *const arguments[], char *const list[])
 {
-    struct environment environment;
+    struct wg_environment environment;
     pid_t child = 0;
     drop_left_over();
     /* The child's place in the tree of processes lies below this one's, which must be known. */
     if (wg_probe.fd_max != 0)
         wg_probe_live();
-    make_environment(&environment, list);
+    wg_environment_begin(&environment, list);
     struct wg_handover handover;
     wg_handover_begin(&handover, file, call == WG_CALL_posix_spawnp, arguments);
     int result =
         real(&child, handover.file, actions, attributes, handover.arguments, environment.list);
     wg_handover_end(&handover);
-    drop_environment(&environment);
+    wg_environment_end(&environment);
     if (pid && result == 0)
         *pid = child;
     note_spawn(call, caller, file, arguments, result, child);

@@ -13,20 +13,21 @@
  *     or RLIMIT_AS: where it cannot record it steps aside.
  *
  * Parts:
- *   start.c     constructor, environment, what is remade after a fork
- *   writer.c    the trace file: records, strings
- *   files.c     descriptors and inodes that belong to database families, and the locks on them
- *   family.c    is this file part of a database?
- *   overlay.c   mappings on overlayfs that show what the file was
- *   known.c     what needs no state: names, the meaning of lock bytes, programs without a loader
- *   origin.c    who called: SQLite or other code, modules, native stacks
- *   script_*.c  the frames of Python and JavaScript in the calling thread (script.h)
- *   handover.c  programs that it cannot get into get a tracer
- *   note.c      from a call and its state to a record
- *   sql_*.c     libraries, connections and statements of SQLite (sql.h)
- *   fault.c     the language of --fault and --chaos
- *   perturb.c   the delays and faults that were asked for
- *   calls_*.c   the functions that stand in for libc's and SQLite's
+ *   start.c        constructor, environment, what is remade after a fork
+ *   writer.c       the trace file: records, strings
+ *   files.c        descriptors and inodes that belong to database families, and the locks on them
+ *   family.c       is this file part of a database?
+ *   overlay.c      mappings on overlayfs that show what the file was
+ *   known.c        what needs no state: names, the meaning of lock bytes, programs without a loader
+ *   origin.c       who called: SQLite or other code, modules, native stacks
+ *   script_*.c     the frames of Python and JavaScript in the calling thread (script.h)
+ *   environment.c  programs that are started keep the probe
+ *   handover.c     programs that it cannot get into get a tracer
+ *   note.c         from a call and its state to a record
+ *   sql_*.c        libraries, connections and statements of SQLite (sql.h)
+ *   fault.c        the language of --fault and --chaos
+ *   perturb.c      the delays and faults that were asked for
+ *   calls_*.c      the functions that stand in for libc's and SQLite's
  *
  * State that belongs to this process's trace file lives in `struct wg_probe_local`, in pages with
  * MADV_WIPEONFORK: in a child of any kind of fork they read as zero, which is how the child, at its
@@ -134,7 +135,7 @@ enum wg_module_kind {
 struct wg_probe_local {
     _Atomic uint32_t state; /* enum wg_local_state */
     uint32_t generation;
-    int32_t pid, ppid;              /* known as soon as fork() has returned; 0: not yet */
+    int32_t pid;                    /* of the process whose memory this is; 0: not yet known */
     struct wg_trace_header *header; /* the mapped file */
     uint64_t size;
     _Atomic uint8_t real_chunks[WG_PROBE_CHUNKS]; /* 1 when its pages are there, 2 refused */
@@ -212,9 +213,8 @@ static inline bool wg_probe_live(void)
            (atomic_load_explicit(&wg_probe.local->state, memory_order_acquire) == WG_LOCAL_READY ||
             wg_probe_attach());
 }
-/* In the child of a fork(): notes whose memory this is, for its vfork children to know. */
-void wg_probe_forked(void);
-/* In a vfork child, which shares this memory but not the descriptors. */
+/* In a vfork child, which shares this memory but not the descriptors. What is recorded there is
+ * told as done by the thread that it came from. */
 bool wg_probe_in_vfork(void);
 int32_t wg_probe_tid(void);
 int64_t wg_probe_now_ns(void);
@@ -389,6 +389,17 @@ static inline const char *wg_entry_database(const struct wg_fd *entry)
 {
     return entry->database ? entry->database->text : NULL;
 }
+
+/* --- environment.c --- */
+/* An environment with the probe's variables, in memory of its own. */
+struct wg_environment {
+    char *const *list; /* what to pass on */
+    void *memory;      /* NULL when the list is the caller's */
+    size_t size;
+};
+void wg_environment_begin(struct wg_environment *environment, char *const *list);
+/* Keeps errno. */
+void wg_environment_end(const struct wg_environment *environment);
 
 /* --- handover.c --- */
 /* A program about to be started, or what starts it with a tracer. */

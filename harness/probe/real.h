@@ -78,6 +78,7 @@
     X(chmod, int, (const char *, mode_t))                                                          \
     X(fchmodat, int, (int, const char *, mode_t, int))                                             \
     X(fork, pid_t, (void))                                                                         \
+    X(vfork, pid_t, (void))                                                                        \
     X(execve, int, (const char *, char *const *, char *const *))                                   \
     X(execvpe, int, (const char *, char *const *, char *const *))                                  \
     X(fexecve, int, (int, char *const *, char *const *))                                           \

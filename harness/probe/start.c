@@ -43,29 +43,17 @@ int32_t wg_probe_tid(void)
         int32_t tid;
     } cached __attribute__((tls_model("initial-exec")));
     uint32_t generation = wg_probe.local->generation;
-    if (cached.generation == generation)
-        return cached.tid;
-    int32_t tid = (int32_t)syscall(SYS_gettid);
-    /* A vfork child has the variables of the thread that it came from. */
-    if (!wg_probe_in_vfork()) {
-        cached.tid = tid;
+    if (cached.generation != generation) {
+        cached.tid = (int32_t)syscall(SYS_gettid);
         cached.generation = generation;
     }
-    return tid;
+    return cached.tid;
 }
 
 bool wg_probe_in_vfork(void)
 {
     return wg_probe.local && wg_probe.local->pid != 0 &&
            wg_probe.local->pid != (int32_t)syscall(SYS_getpid);
-}
-
-void wg_probe_forked(void)
-{
-    if (!wg_probe.local)
-        return;
-    wg_probe.local->pid = (int32_t)syscall(SYS_getpid);
-    wg_probe.local->ppid = (int32_t)syscall(SYS_getppid);
 }
 
 /* Fresh memory, or NULL; from the kernel, since malloc belongs to the program. */
@@ -133,7 +121,7 @@ static void fill_header(struct wg_trace_header *header, const struct wg_probe_lo
     header->version = WG_TRACE_VERSION;
     header->record_size = WG_TRACE_RECORD_SIZE;
     header->pid = local->pid;
-    header->ppid = local->ppid;
+    header->ppid = (int32_t)syscall(SYS_getppid);
     header->start_ns = start_ns;
     header->wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
     header->parent_ns = wg_probe.last_start_ns;
@@ -241,15 +229,15 @@ bool wg_probe_attach(void)
 {
     struct wg_probe_local *local = wg_probe.local;
     uint32_t state = WG_LOCAL_NEW;
-    if (!atomic_compare_exchange_strong(&local->state, &state, WG_LOCAL_MAKING))
-        return state == WG_LOCAL_READY;
+    /* A vfork child would make it with its own rights, for a process that it is not. */
+    if (wg_probe_in_vfork() ||
+        !atomic_compare_exchange_strong(&local->state, &state, WG_LOCAL_MAKING))
+        return atomic_load(&local->state) == WG_LOCAL_READY;
     int saved_errno = errno;
+    local->pid = (int32_t)syscall(SYS_getpid);
     int64_t parent_ns = wg_probe.last_start_ns;
     if (parent_ns != 0)
         wg_probe_forget_locks();
-    /* Made in a vfork child of this process, the file is still this process's. */
-    if (local->pid == 0)
-        wg_probe_forked();
     int why = make_file(local);
     if (why == 0) {
         local->generation = atomic_fetch_add(&wg_probe.generations, 1) + 1;

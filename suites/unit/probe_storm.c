@@ -115,21 +115,24 @@ static void vfork_storm(const char *path)
 /* A child of which the first thing to be recorded is done by a vfork child of its own. */
 static void vfork_in_child(const char *path)
 {
-    healthy(path);
-    pid_t child = fork();
-    if (child == 0) {
-        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-        must(nothing >= 0 && close(nothing) == 0);
-        pid_t pid = vfork();
-        if (pid == 0) {
-            execl("/bin/true", "true", NULL);
-            _exit(1);
+    pid_t (*const ways[])(void) = {fork, _Fork};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        healthy(path);
+        pid_t child = ways[i]();
+        if (child == 0) {
+            int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+            must(nothing >= 0 && close(nothing) == 0);
+            pid_t pid = vfork();
+            if (pid == 0) {
+                execl("/bin/true", "true", NULL);
+                _exit(1);
+            }
+            must_end_well(pid);
+            must(unlink(path) == 0);
+            _exit(0);
         }
-        must_end_well(pid);
-        must(unlink(path) == 0);
-        _exit(0);
+        must_end_well(child);
     }
-    must_end_well(child);
 }
 /* NOLINTEND(clang-analyzer-unix.Vfork,clang-analyzer-security.insecureAPI.vfork) */
 

@@ -54,15 +54,15 @@ Test(probe_storms, what_a_child_does_after_a_vfork_is_its_own)
     struct wg_trace_event event;
     struct wg_trace_record like = {.type = WG_TRACE_UNLINK, .origin = WG_TRACE_ORIGIN_OTHER};
     cr_assert(zero(int, watched.status));
-    cr_assert(eq(sz, wg_probe_count(&watched, like, &event), 1));
+    cr_assert(eq(sz, wg_probe_count(&watched, like, &event), 2));
     cr_assert(ne(ptr, (void *)event.process->parent, NULL));
     cr_expect(eq(int, event.process->ppid, event.process->parent->pid));
     cr_expect(eq(int, (int)event.record->tid, event.process->pid));
     const struct wg_trace_process *child = event.process;
     cr_assert(eq(
-        sz, wg_probe_count(&watched, (struct wg_trace_record){.type = WG_TRACE_EXEC}, &event), 1));
+        sz, wg_probe_count(&watched, (struct wg_trace_record){.type = WG_TRACE_EXEC}, &event), 2));
     cr_expect(eq(ptr, (void *)event.process, (void *)child));
-    cr_expect(ne(int, (int)event.record->tid, child->pid));
+    cr_expect(eq(int, (int)event.record->tid, child->pid));
     wg_probe_finish(&watched);
 }
 
