@@ -3,6 +3,7 @@
 
 `writable-state`: no writable object of static storage (tables.WRITABLE lists the accepted ones).
 `external-name`: what harness/ and fixtures/ export begins with wg_ (tables.EXTERNAL lists the rest).
+`sqlite-text`: no object of ours contains the text by which the probe knows SQLite (known.h).
 
 A constant table with pointers lies in .data.rel.ro, which the loader makes read-only: allowed. Sections with names of
 their own (Criterion's registry of tests) are not data of ours. Reads `objdump -t`; needs a build without sanitizers,
@@ -17,9 +18,11 @@ import tables
 
 WRITABLE_SECTION = re.compile(r"^(\.data(?!\.rel\.ro)|\.bss|\.tdata|\.tbss|\*COM\*)")
 SYMBOL = re.compile(r"^[0-9a-f]+ (.{7}) (\S+)\s+([0-9a-f]+)\s+(?:\.hidden |\.internal |\.protected )?(\S+)$")
+SQLITE_TEXT = b"-mj%06X9%02X"
 RULES = (
     ("writable-state", "no writable objects of static storage"),
     ("external-name", "external names of harness and fixtures begin with wg_"),
+    ("sqlite-text", "no text by which the probe knows SQLite"),
 )
 
 
@@ -58,6 +61,10 @@ def check_object(path, source):
         if exported and source.startswith(("harness/", "fixtures/")) and not plain.startswith("wg_"):
             if not excused(tables.EXTERNAL, source, plain):
                 yield "external-name", source, 1, f"'{plain}' is visible to every other file; it needs wg_ or static"
+    with open(path, "rb") as file:
+        if SQLITE_TEXT in file.read():
+            text = SQLITE_TEXT.decode()
+            yield "sqlite-text", source, 1, f"with '{text}' in it the probe takes a program for SQLite"
 
 
 def check(root, build):

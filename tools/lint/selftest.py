@@ -85,6 +85,8 @@ OBJECT_SAMPLES = (
     ("writable-state", "harness/base/a.c", "int wg_count = 3;\n", "extern const int wg_x;\nconst int wg_x = 3;\n"),
     ("writable-state", "tools/x/a.c", "int f(void);\nint f(void)\n{\n static int n;\n return n++;\n}\n",
      "extern const char *const wg_t[];\nconst char *const wg_t[] = {\"a\"};\n"),
+    ("sqlite-text", "fixtures/db/a.c", "const char *wg_f(void)\n{\n return \"-mj%06X9%02X\";\n}\n",
+     "const char *wg_f(void)\n{\n return \"-mj%09llX\";\n}\n"),
     ("external-name", "fixtures/db/a.c", "int helper(void)\n{\n return 1;\n}\n", "int wg_f(void)\n{\n return 1;\n}\n"),
 )
 
