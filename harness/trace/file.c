@@ -78,6 +78,22 @@ static void check_record(struct wg_trace_record *record)
         record->call = WG_CALL_none;
 }
 
+/*
+ * The moment after which no call is missing from a ring that has dropped records; `oldest` is the
+ * place of the oldest that it kept. What was dropped had been written before that one, and that one
+ * before its thread's next call began. Its own beginning says nothing: a call that takes long is
+ * written late. INT64_MAX when that cannot be told.
+ */
+static int64_t complete_since(const struct wg_trace_record *records, size_t count, size_t oldest)
+{
+    for (size_t i = 1; i < count; i++) {
+        const struct wg_trace_record *record = &records[(oldest + i) % count];
+        if (record->tid == records[oldest % count].tid)
+            return record->time_ns;
+    }
+    return INT64_MAX;
+}
+
 /* Adds the complete records of one area to the file's. */
 static int read_area(int fd, const struct wg_trace_header *header, enum wg_trace_area which,
                      struct wg_trace_file *file, struct wg_err *err)
@@ -90,8 +106,10 @@ static int read_area(int fd, const struct wg_trace_header *header, enum wg_trace
     struct wg_trace_record *records = file->records + file->record_count;
     if (read_at(fd, records, given * sizeof *records, area->offset, err) != 0)
         return -1;
-    size_t kept = 0;
+    size_t kept = 0, oldest = 0;
     for (size_t slot = 0; slot < given; slot++) {
+        if (slot == area->next % area->capacity)
+            oldest = kept;
         struct wg_trace_record record = records[slot];
         bool complete = record.commit != 0 && (record.commit - 1) % area->capacity == slot;
         if (!complete || record.type == WG_TRACE_NONE || record.type >= WG_TRACE_TYPE_COUNT) {
@@ -106,10 +124,7 @@ static int read_area(int fd, const struct wg_trace_header *header, enum wg_trace
         file->process.rare_dropped = dropped;
     } else if (dropped > 0) {
         file->process.frequent_dropped = dropped;
-        int64_t since = INT64_MAX;
-        for (size_t i = 0; i < kept; i++)
-            since = records[i].time_ns < since ? records[i].time_ns : since;
-        file->process.frequent_since_ns = since;
+        file->process.frequent_since_ns = complete_since(records, kept, oldest);
     }
     file->record_count += kept;
     return 0;

@@ -46,7 +46,8 @@ struct wg_trace_process {
     uint64_t torn;                          /* that were being written when the process died */
     uint64_t rare_dropped;                  /* of area 0: found it full and went to area 1 */
     uint64_t frequent_dropped;              /* of area 1: the oldest are missing */
-    int64_t frequent_since_ns; /* from here on area 1 is complete; start_ns when nothing was lost */
+    int64_t frequent_since_ns; /* from here on area 1 is complete; start_ns when nothing was lost,
+                                  INT64_MAX when that cannot be told */
     uint64_t strings_lost;
 };
 

@@ -162,7 +162,24 @@ Test(trace_read, the_log_keeps_the_first_and_the_ring_the_last_and_both_say_so)
     cr_expect(eq(i64, event.time_ns, 106));
     cr_expect(eq(u64, process->rare_dropped, 6));
     cr_expect(eq(u64, process->frequent_dropped, 6));
-    cr_expect(eq(i64, process->frequent_since_ns, 106));
+    cr_expect(eq(i64, process->frequent_since_ns, 107));
+    wg_trace_destroy(trace);
+}
+
+Test(trace_read, a_call_that_took_long_does_not_make_the_ring_seem_complete)
+{
+    static const int64_t begins[] = {10, 20, 30, 11, 40, 50, 60};
+    struct wg_trace_writer *writer =
+        write_process((struct wg_trace_writer_options){.pid = 7, .frequent_max = 4});
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
+        wg_trace_writer_add(
+            writer, &(struct wg_trace_event_spec){.record = {.type = WG_TRACE_LOCK,
+                                                             .time_ns = begins[i],
+                                                             /* The one of 11 and the one of 60. */
+                                                             .tid = i == 3 || i == 6 ? 1 : 2}});
+    wg_trace_writer_destroy(writer);
+    struct wg_trace *trace = read_trace();
+    cr_expect(eq(i64, wg_trace_process_at(trace, 0)->frequent_since_ns, 60));
     wg_trace_destroy(trace);
 }
 
