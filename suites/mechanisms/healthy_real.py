@@ -71,8 +71,9 @@ def get(port, path):
 
 @contextlib.contextmanager
 def served(command, port, path="/count", stop=signal.SIGTERM):
-    """A server that answers, ended at the end."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    """A server that answers, ended at the end, with those of its workers that it leaves behind (PHP)."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          start_new_session=True) as server:
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -86,6 +87,9 @@ def served(command, port, path="/count", stop=signal.SIGTERM):
             yield server
         finally:
             server.send_signal(stop)
+            server.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
 
 
 def load(port, requests=200, path="/add?text=x"):
