@@ -65,7 +65,10 @@ def call(walgrind, place, text, words):
     if text is not None:
         with open(os.path.join(place, "walgrind.yaml"), "w", encoding="utf-8") as file:
             file.write(text)
+    temporary = os.path.join(place, "temporary")
+    os.makedirs(temporary, exist_ok=True)
     return subprocess.run([walgrind, "run", *words, TEST], cwd=place, text=True, stdin=subprocess.DEVNULL,
+                          env=os.environ | {"TMPDIR": temporary},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=120)
 
 
@@ -114,6 +117,7 @@ def main():
                 problems.append(f"{words}: the command line does not go first")
             if text.startswith("run: {progress: off") and done.stderr:
                 problems.append(f"progress: off writes to stderr: {done.stderr[:200]}")
+            problems += [f"{words}: left {name}" for name in os.listdir(os.path.join(place, "temporary"))]
             problems += [f"{words}: no {name}" for name in files if not os.path.exists(os.path.join(place, name))]
     for text, words, message in FAILS:
         with tempfile.TemporaryDirectory(prefix="walgrind config ") as place:

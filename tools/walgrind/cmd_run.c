@@ -185,8 +185,11 @@ static int choose_server(struct session *session, struct wg_err *err)
     } else {
         if (wg_locate_refserver(&session->refserver, err) != 0)
             return -1;
-        static const char *const serve[] = {"--port", "{port}", "--data", "{data}"};
-        static const char *const init[] = {"--init-only", "--data", "{data}"};
+        /* By default all servers of a machine would share one directory of uploads in /tmp. */
+        static const char *const serve[] = {"--port", "{port}",       "--data",
+                                            "{data}", "--upload-dir", "{data}/upload"};
+        static const char *const init[] = {"--init-only", "--data", "{data}", "--upload-dir",
+                                           "{data}/upload"};
         static const char *const check[] = {"--check", "--data", "{data}"};
         wg_strv_push(&session->server_argv, session->refserver);
         for (size_t i = 0; i < sizeof serve / sizeof serve[0]; i++)
