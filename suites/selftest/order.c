@@ -18,7 +18,7 @@ ParameterizedTestParameters(order, whole_suite_passes_shuffled_in_the_swarm)
     return cr_make_param_array(int, seeds, sizeof seeds / sizeof seeds[0]);
 }
 
-ParameterizedTest(const int *seed, order, whole_suite_passes_shuffled_in_the_swarm, .timeout = 80)
+ParameterizedTest(const int *seed, order, whole_suite_passes_shuffled_in_the_swarm, .timeout = 150)
 {
     struct place place;
     struct call call;
@@ -55,7 +55,7 @@ static struct wg_strv list_tests(const struct place *place)
 }
 
 /* Other tests each time; a failure names the test, so it can be repeated. */
-Test(order, random_tests_pass_alone, .timeout = 80)
+Test(order, random_tests_pass_alone, .timeout = 150)
 {
     struct place place;
     struct call call;
