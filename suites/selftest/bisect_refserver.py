@@ -53,6 +53,7 @@ class ServerHistory(History):
 def finds_the_leak(checks, walgrind, place):
     os.environ["WALGRIND_REFSERVER"] = os.path.abspath(sys.argv[2])
     os.environ["XDG_CACHE_HOME"] = os.path.join(place, "cache")
+    os.environ["UPLOAD_DIR"] = os.path.join(place, "uploads")
     history = ServerHistory()
     directory = os.path.join(place, "repository")
     ids = history.write(directory)

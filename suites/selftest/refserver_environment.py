@@ -225,6 +225,7 @@ def environment_goes_before_its_file(place):
 
 
 with tempfile.TemporaryDirectory(prefix="walgrind environment ") as directory:
+    os.environ["TMPDIR"] = directory
     session_expires(directory)
     restart_keeps(directory)
     restart_encodes_document_ids(directory)

@@ -52,6 +52,9 @@ void place_init(struct place *place)
     wg_strv_extend(&place->env, environ);
     wg_strv_setenv(&place->env, "WALGRIND_SANDBOX", place->sandbox);
     wg_strv_setenv(&place->env, "XDG_CACHE_HOME", cache);
+    char *uploads = place_path(place, "uploads");
+    wg_strv_setenv(&place->env, "UPLOAD_DIR", uploads);
+    free(uploads);
     free(cache);
 }
 
