@@ -5,6 +5,8 @@
  */
 #include "suites/unit/db_stage.h"
 
+#include "fixtures/db/family.h"
+#include "fixtures/db/super_journal.h"
 #include "harness/base/str.h"
 
 #include <criterion/criterion.h>
@@ -144,4 +146,21 @@ Test(db_several, one_that_cannot_be_written_leaves_the_whole_set_unchanged, .tim
         check_failure("backup", sample_wal_sql, sizes[i]);
         check_failure("reclone", sample_rollback_sql, sizes[i]);
     }
+}
+
+/* Or nobody would know the file for what it is, if it is left behind. */
+Test(db_several, a_super_journal_has_one_of_sqlites_names)
+{
+    struct place place = place_create();
+    char *database = place_path(&place, "x.db");
+    for (int i = 0; i < 20; i++) {
+        char *super = NULL;
+        struct wg_err err = WG_ERR_INIT;
+        cr_assert(zero(int, wg_super_journal_create(database, NULL, 0, &super, &err)), "%s",
+                  err.message);
+        cr_expect(eq(sz, wg_family_super_journal_base(super), strlen(database)), "%s", super);
+        free(super);
+    }
+    free(database);
+    place_remove(&place);
 }
