@@ -39,17 +39,12 @@ static const char *value_of(char *const *list, const char *name)
     return NULL;
 }
 
-/* SEED.N in hexadecimal. */
+/* SEED.N, N in hexadecimal. */
 static void put_chaos(char text[static 48])
 {
     static const char digits[] = "0123456789abcdef";
     uint64_t line = wg_perturb_child_line();
-    char reversed[24];
-    int count = 0;
-    for (uint64_t rest = wg_probe.perturb.seed; count == 0 || rest > 0; rest /= 10)
-        reversed[count++] = (char)('0' + rest % 10);
-    while (count > 0)
-        *text++ = reversed[--count];
+    text = wg_probe_put_number(text, wg_probe.perturb.seed);
     *text++ = '.';
     for (int shift = 60; shift >= 0; shift -= 4)
         *text++ = digits[line >> shift & 15];

@@ -38,14 +38,7 @@ static bool header_of_path(int directory_fd, const char *path, const struct stat
 size_t wg_probe_path_of_fd(int fd, char *buffer)
 {
     char link[40] = "/proc/self/fd/";
-    char *at = link + 14;
-    char digits[12];
-    int count = 0;
-    for (unsigned rest = (unsigned)fd; count == 0 || rest > 0; rest /= 10)
-        digits[count++] = (char)('0' + rest % 10);
-    while (count > 0)
-        *at++ = digits[--count];
-    *at = '\0';
+    *wg_probe_put_number(link + 14, (unsigned)fd) = '\0';
     ssize_t size = readlink(link, buffer, WG_PROBE_PATH - 1);
     if (size <= 0 || buffer[0] != '/')
         size = 0;

@@ -103,6 +103,17 @@ size_t wg_probe_normalise(char *path, size_t size)
     return out;
 }
 
+char *wg_probe_put_number(char *at, uint64_t number)
+{
+    char digits[20];
+    int count = 0;
+    for (; count == 0 || number > 0; number /= 10)
+        digits[count++] = (char)('0' + number % 10);
+    while (count > 0)
+        *at++ = digits[--count];
+    return at;
+}
+
 /* --- locks ---------------------------------------------------------------------------------- */
 
 static bool touches(int64_t first, int64_t last, int64_t from, int64_t to)

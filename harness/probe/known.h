@@ -26,6 +26,8 @@ struct wg_family wg_probe_family_of_name(const char *path, size_t size);
 bool wg_probe_name_like_database(const char *path, size_t size);
 /* Takes ".", ".." and double slashes out of an absolute path, in place; its new size. */
 size_t wg_probe_normalise(char *path, size_t size);
+/* Writes a number in decimal, 20 digits at most, without a NUL; the place behind it. */
+char *wg_probe_put_number(char *at, uint64_t number);
 /* Pages have at least 512 bytes, and a database consists of whole pages. */
 bool wg_probe_size_of_database(const struct stat *st);
 

@@ -135,7 +135,7 @@ enum wg_module_kind {
 struct wg_probe_local {
     _Atomic uint32_t state; /* enum wg_local_state */
     uint32_t generation;
-    int32_t pid;                    /* of the process whose memory this is; 0: not yet known */
+    _Atomic int32_t pid;            /* of the process whose memory this is; 0: not yet known */
     struct wg_trace_header *header; /* the mapped file */
     uint64_t size;
     _Atomic uint8_t real_chunks[WG_PROBE_CHUNKS]; /* 1 when its pages are there, 2 refused */

@@ -52,8 +52,8 @@ int32_t wg_probe_tid(void)
 
 bool wg_probe_in_vfork(void)
 {
-    return wg_probe.local && wg_probe.local->pid != 0 &&
-           wg_probe.local->pid != (int32_t)syscall(SYS_getpid);
+    int32_t pid = wg_probe.local ? atomic_load(&wg_probe.local->pid) : 0;
+    return pid != 0 && pid != (int32_t)syscall(SYS_getpid);
 }
 
 /* Fresh memory, or NULL; from the kernel, since malloc belongs to the program. */
@@ -63,17 +63,6 @@ static void *fresh(size_t size)
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     /* cppcheck-suppress memleak */
     return memory == MAP_FAILED ? NULL : memory;
-}
-
-static char *put_number(char *at, uint64_t number)
-{
-    char digits[24];
-    int count = 0;
-    for (; count == 0 || number > 0; number /= 10)
-        digits[count++] = (char)('0' + number % 10);
-    while (count > 0)
-        *at++ = digits[--count];
-    return at;
 }
 
 /* Creates the file with the size; the descriptor, or -1. */
@@ -89,6 +78,16 @@ static int create_file(const char *path, uint64_t size)
     return -1;
 }
 
+/* Writes the chunk in which `offset` lies; false when the file system has no room for a page. */
+static bool write_chunk(int fd, uint64_t offset, uint64_t file_size)
+{
+    static const char zeros[WG_PROBE_CHUNK];
+    uint64_t start = offset / WG_PROBE_CHUNK * WG_PROBE_CHUNK;
+    size_t size = file_size - start < sizeof zeros ? file_size - start : sizeof zeros;
+    long written = syscall(SYS_pwrite64, fd, zeros, size, (off_t)start);
+    return written < 0 ? errno != ENOSPC && errno != EDQUOT : written >= WG_TRACE_HEADER_SIZE;
+}
+
 /*
  * For most processes the first chunk of each part of the file is all that they ever fill. A write
  * makes the pages of a chunk at once, where a mapping asks the file system for one after the other.
@@ -97,18 +96,10 @@ static int create_file(const char *path, uint64_t size)
  */
 static bool write_first_chunks(int fd, const struct wg_trace_header *layout)
 {
-    static const char zeros[WG_PROBE_CHUNK];
-    const uint64_t parts[] = {0, layout->areas[WG_TRACE_FREQUENT].offset, layout->strings_offset};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        uint64_t start = parts[i] / WG_PROBE_CHUNK * WG_PROBE_CHUNK;
-        uint64_t rest = layout->file_size - start;
-        size_t size = rest < sizeof zeros ? rest : sizeof zeros;
-        long written = syscall(SYS_pwrite64, fd, zeros, size, (off_t)start);
-        bool full = written < 0 ? errno == ENOSPC || errno == EDQUOT
-                                : (uint64_t)written < WG_TRACE_HEADER_SIZE;
-        if (parts[i] == 0 && full)
-            return false;
-    }
+    if (!write_chunk(fd, 0, layout->file_size))
+        return false;
+    write_chunk(fd, layout->areas[WG_TRACE_FREQUENT].offset, layout->file_size);
+    write_chunk(fd, layout->strings_offset, layout->file_size);
     return true;
 }
 
@@ -186,9 +177,9 @@ static int make_file(struct wg_probe_local *local)
     memcpy(path, wg_probe.directory, size);
     char *at = path + size;
     *at++ = '/';
-    at = put_number(at, (uint64_t)local->pid);
+    at = wg_probe_put_number(at, (uint64_t)local->pid);
     *at++ = '-';
-    at = put_number(at, (uint64_t)start_ns);
+    at = wg_probe_put_number(at, (uint64_t)start_ns);
     memcpy(at, WG_TRACE_SUFFIX, sizeof WG_TRACE_SUFFIX);
     int why = EFBIG;
     for (int shrink = 0; shrink <= SHRINK_MAX && (why == EFBIG || why == ENOMEM); shrink++)
@@ -228,11 +219,11 @@ static void say_forked(int64_t parent_ns)
 bool wg_probe_attach(void)
 {
     struct wg_probe_local *local = wg_probe.local;
-    uint32_t state = WG_LOCAL_NEW;
+    uint32_t state = atomic_load(&local->state);
     /* A vfork child would make it with its own rights, for a process that it is not. */
-    if (wg_probe_in_vfork() ||
+    if (state != WG_LOCAL_NEW || wg_probe_in_vfork() ||
         !atomic_compare_exchange_strong(&local->state, &state, WG_LOCAL_MAKING))
-        return atomic_load(&local->state) == WG_LOCAL_READY;
+        return state == WG_LOCAL_READY;
     int saved_errno = errno;
     local->pid = (int32_t)syscall(SYS_getpid);
     int64_t parent_ns = wg_probe.last_start_ns;

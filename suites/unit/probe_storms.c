@@ -23,28 +23,27 @@ Test(probe_storms, storms_and_limits_do_no_harm)
     }
 }
 
+/* How many records tell of a call on files of the role by somebody. */
+static size_t count_of(const struct wg_watched *watched, enum wg_trace_type type,
+                       enum wg_trace_role role, enum wg_trace_origin origin)
+{
+    const struct wg_trace_record like = {
+        .type = (uint16_t)type, .role = (uint8_t)role, .origin = (uint8_t)origin};
+    return wg_probe_count(watched, like, NULL);
+}
+
 Test(probe_storms, a_vfork_child_does_not_touch_what_is_known_of_its_parent)
 {
     struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "vfork-storm", NULL);
-    struct wg_trace_record by_others = {.type = WG_TRACE_CLOSE, .origin = WG_TRACE_ORIGIN_OTHER};
     cr_assert(zero(int, watched.status));
-    cr_expect(zero(sz, wg_probe_count(&watched, by_others, NULL)));
-    by_others.type = WG_TRACE_OPEN;
-    cr_expect(zero(sz, wg_probe_count(&watched, by_others, NULL)));
-    cr_expect(eq(sz,
-                 wg_probe_count(&watched,
-                                (struct wg_trace_record){.type = WG_TRACE_CLOSE,
-                                                         .role = WG_TRACE_ROLE_DATABASE,
-                                                         .origin = WG_TRACE_ORIGIN_SQLITE},
-                                NULL),
-                 1));
-    cr_expect(ge(sz,
-                 wg_probe_count(&watched,
-                                (struct wg_trace_record){.type = WG_TRACE_WRITE,
-                                                         .role = WG_TRACE_ROLE_WAL,
-                                                         .origin = WG_TRACE_ORIGIN_SQLITE},
-                                NULL),
-                 100));
+    cr_expect(
+        zero(sz, count_of(&watched, WG_TRACE_CLOSE, WG_TRACE_ROLE_NONE, WG_TRACE_ORIGIN_OTHER)));
+    cr_expect(
+        zero(sz, count_of(&watched, WG_TRACE_OPEN, WG_TRACE_ROLE_NONE, WG_TRACE_ORIGIN_OTHER)));
+    cr_expect(eq(
+        sz, count_of(&watched, WG_TRACE_CLOSE, WG_TRACE_ROLE_DATABASE, WG_TRACE_ORIGIN_SQLITE), 1));
+    cr_expect(
+        ge(sz, count_of(&watched, WG_TRACE_WRITE, WG_TRACE_ROLE_WAL, WG_TRACE_ORIGIN_SQLITE), 100));
     wg_probe_finish(&watched);
 }
 
@@ -70,13 +69,8 @@ Test(probe_storms, a_library_at_the_place_of_another_one_is_not_taken_for_it)
 {
     struct wg_watched watched = wg_probe_watch(WG_TEST_PROBE_WORKER, "library-storm", NULL);
     cr_assert(zero(int, watched.status));
-    cr_expect(eq(sz,
-                 wg_probe_count(&watched,
-                                (struct wg_trace_record){.type = WG_TRACE_CLOSE,
-                                                         .role = WG_TRACE_ROLE_DATABASE,
-                                                         .origin = WG_TRACE_ORIGIN_OTHER},
-                                NULL),
-                 50));
+    cr_expect(eq(
+        sz, count_of(&watched, WG_TRACE_CLOSE, WG_TRACE_ROLE_DATABASE, WG_TRACE_ORIGIN_OTHER), 50));
     wg_probe_finish(&watched);
 }
 
@@ -102,13 +96,9 @@ static void check_sqlite_inside(const char *program)
     struct wg_watched watched = wg_probe_watch(program, "read-beside", NULL);
     struct wg_trace_event event;
     cr_assert(zero(int, watched.status));
-    cr_expect(ge(sz,
-                 wg_probe_count(&watched,
-                                (struct wg_trace_record){.type = WG_TRACE_LOCK,
-                                                         .role = WG_TRACE_ROLE_SHM,
-                                                         .origin = WG_TRACE_ORIGIN_SQLITE_LIKELY},
-                                NULL),
-                 5));
+    cr_expect(
+        ge(sz, count_of(&watched, WG_TRACE_LOCK, WG_TRACE_ROLE_SHM, WG_TRACE_ORIGIN_SQLITE_LIKELY),
+           5));
     cr_assert(eq(sz,
                  wg_probe_count(&watched,
                                 (struct wg_trace_record){.type = WG_TRACE_CLOSE,
